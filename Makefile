@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make          the kernel, the UEFI application, loader, programs and guests, all under build/
+# make run      the demonstration in QEMU          make run DISK=image
+# make test     host tests, fuzzers for some seconds, machine tests
+# make help     the other targets
+#
+# Sources are found by folder: a new file needs no line here. Folders that hold ring-0 code are
+# built for the kernel (build/kernel/) and, those that do not know the CPU, together with tests/*/
+# for the host tests (build/host/, ASan and UBSan) and the fuzzers (build/fuzz/).
+
+CC = gcc
+CLANG = clang
+MUSL_CC = musl-gcc
+CACHE := $(or $(POSTERN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/postern)
+FUZZ_SECONDS = 600
+FUZZ_SMOKE_SECONDS = 5
+show = $(if $(V),,@printf '  %-8s%s\n' $1 $@;)
+export DISK QEMU OVMF ACCEL POSTERN_CACHE
+
+ARCH_DIRS := arch/x86 arch/x86/svm arch/x86/vmx
+PORTABLE_DIRS := kernel kernel/linux pci iommu iommu/vtd virt passthrough
+
+sources = $(filter-out %_test.c %_fuzz.c,$(wildcard $(addsuffix /*.c,$1) $(addsuffix /*.S,$1)))
+objects = $(addprefix $1,$(addsuffix .o,$(basename $2)))
+
+BOOT_SOURCES := $(call sources,arch/x86/boot)
+STUB_SOURCES := $(filter arch/x86/boot/stub%,$(BOOT_SOURCES))
+PORTABLE_SOURCES := $(call sources,$(PORTABLE_DIRS))
+KERNEL_SOURCES := $(filter-out $(STUB_SOURCES),$(BOOT_SOURCES)) $(call sources,$(ARCH_DIRS)) $(PORTABLE_SOURCES)
+HOST_SOURCES := $(PORTABLE_SOURCES) $(call sources,$(patsubst %/,%,$(wildcard tests/*/)))
+TEST_SOURCES := $(wildcard $(addsuffix /*_test.c,$(ARCH_DIRS) $(PORTABLE_DIRS) tests tests/*))
+FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
+PROGRAM_SOURCES := $(wildcard guest_tests/programs/*.c)
+GUEST_SOURCES := $(wildcard guest_tests/unikernel/*.c)
+
+KERNEL_OBJECTS := $(call objects,build/kernel/,$(KERNEL_SOURCES))
+CLANG_OBJECTS := $(call objects,build/clang/,$(filter %.c,$(KERNEL_SOURCES)))
+STUB_OBJECTS := $(call objects,build/efi/,$(STUB_SOURCES))
+HOST_OBJECTS := $(call objects,build/host/,$(HOST_SOURCES))
+FUZZ_OBJECTS := $(call objects,build/fuzz/,$(HOST_SOURCES))
+LOADER_OBJECTS := $(call objects,build/musl/,$(call sources,loader))
+PROGRAM_LIB := $(call objects,build/musl/,$(call sources,guest_tests/programs/lib))
+GUEST_LIB := $(call objects,build/guest/,$(call sources,guest_tests/unikernel/lib))
+HOST_TESTS := $(patsubst %.c,build/host/%,$(TEST_SOURCES))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SOURCES))
+PROGRAMS := $(patsubst guest_tests/programs/%.c,build/programs/%,$(PROGRAM_SOURCES))
+GUESTS := $(patsubst guest_tests/unikernel/%.c,build/guests/%.elf,$(GUEST_SOURCES))
+
+# Flags, each in one place.
+UAPI := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+COMMON := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -MMD -MP -D__PERMIT_DEPRECATED_SYS_TREE_H
+BARE := -ffreestanding -fbuiltin -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fno-strict-aliasing \
+	-fno-asynchronous-unwind-tables -fno-common
+PICO_KERNEL := $(CACHE)/picolibc-kernel
+PICO_GUEST := $(CACHE)/picolibc-unikernel
+only_headers = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $1/include $(UAPI)
+KERNEL_CFLAGS = $(COMMON) $(BARE) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+	$(call only_headers,$(PICO_KERNEL))
+GUEST_CFLAGS = $(COMMON) $(BARE) -mno-red-zone $(call only_headers,$(PICO_GUEST))
+EFI_CFLAGS = $(COMMON) -fpic -fvisibility=hidden -fshort-wchar -ffreestanding -fno-stack-protector \
+	-fno-strict-aliasing -mno-red-zone -mgeneral-regs-only -maccumulate-outgoing-args \
+	-DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
+MUSL_CFLAGS = $(COMMON) -pthread $(UAPI)
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+HOST_CFLAGS = $(COMMON) -fno-strict-aliasing $(SANITIZE) -idirafter $(PICO_KERNEL)/include
+FUZZ_CFLAGS = $(HOST_CFLAGS) -fsanitize=fuzzer-no-link
+LDFLAGS_BARE := -static -nostdlib --build-id=none -z noexecstack -z max-page-size=4096
+
+.PHONY: all kernel efi programs loader guests clang run test test-all host-test machine-test bench fuzz size \
+	clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+
+all: kernel efi loader programs guests
+kernel: build/postern.elf
+efi: build/postern.efi
+loader: $(if $(LOADER_OBJECTS),build/loader)
+programs: $(PROGRAMS)
+guests: $(GUESTS)
+clang: $(CLANG_OBJECTS)
+
+# What the machine lacks is installed before anything else: GNU make remakes this file first.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+-include build/setup.mk
+endif
+build/setup.mk: tools/setup tools/picolibc $(if $(wildcard $(PICO_KERNEL)/lib/libc.a),,FORCE)
+	@tools/setup
+	@mkdir -p $(@D) && echo '# tools/setup has run' >$@
+
+# The kernel. It is linked twice: the symbol table for backtraces is made from the first link.
+build/kernel/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,CC)$(CC) $(KERNEL_CFLAGS) -c $< -o $@
+
+build/kernel/%.o: %.S
+	@mkdir -p $(@D)
+	$(call show,CC)$(CC) $(KERNEL_CFLAGS) -c $< -o $@
+
+# Ring 0 must compile with clang, too.
+build/clang/%.o: CC = $(CLANG)
+build/clang/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,CLANG)$(CC) $(KERNEL_CFLAGS) -c $< -o $@
+
+build/ksyms%.o: build/ksyms%.S
+	$(call show,AS)$(CC) -c $< -o $@
+
+build/ksyms0.S: tools/ksyms
+	$(call show,KSYMS)tools/ksyms </dev/null >$@
+
+build/ksyms1.S: build/postern0.elf tools/ksyms
+	$(call show,KSYMS)nm -n $< | tools/ksyms >$@
+
+build/postern%.elf: $(KERNEL_OBJECTS) build/ksyms%.o linker.ld $(PICO_KERNEL)/lib/libc.a
+	$(call show,LINK)ld $(LDFLAGS_BARE) -T linker.ld -Map build/postern$*.map -o $@ $(KERNEL_OBJECTS) build/ksyms$*.o $(PICO_KERNEL)/lib/libc.a
+
+build/postern.elf: build/postern0.elf build/postern1.elf tools/ksyms
+	@nm -n build/postern1.elf | tools/ksyms | cmp -s - build/ksyms1.S || \
+		{ echo "linker.ld: .ksyms must follow the text, or its size moves the symbols"; false; }
+	@cp build/postern1.elf $@
+
+# The UEFI application: the stub, carrying the kernel without its debug information.
+build/postern.stripped.elf: build/postern.elf
+	$(call show,OBJCOPY)objcopy --strip-all $< $@
+
+build/efi/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,EFI)gcc $(EFI_CFLAGS) -c $< -o $@
+
+build/efi/%.o: %.S build/postern.stripped.elf
+	@mkdir -p $(@D)
+	$(call show,EFI)gcc $(EFI_CFLAGS) -DKERNEL_ELF='"build/postern.stripped.elf"' -c $< -o $@
+
+build/efi/postern.so: $(STUB_OBJECTS)
+	@mkdir -p $(@D)
+	$(call show,LINK)ld -nostdlib -shared -Bsymbolic --no-undefined --build-id=none -z noexecstack \
+		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $(STUB_OBJECTS) -L /usr/lib -lgnuefi
+	@! readelf -rW $@ | grep R_X86_64 | grep -v R_X86_64_RELATIVE
+
+build/postern.efi: build/efi/postern.so
+	$(call show,OBJCOPY)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
+		-j '.rela.*' -j .reloc --target efi-app-x86_64 --subsystem=10 $< $@
+
+# Ring-3 programs and the loader: static, with musl.
+build/musl/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,MUSL)$(MUSL_CC) $(MUSL_CFLAGS) -c $< -o $@
+
+build/musl/%.o: %.S
+	@mkdir -p $(@D)
+	$(call show,MUSL)$(MUSL_CC) $(MUSL_CFLAGS) -c $< -o $@
+
+build/programs/%: build/musl/guest_tests/programs/%.o $(PROGRAM_LIB)
+	@mkdir -p $(@D)
+	$(call show,LINK)$(MUSL_CC) -static -pthread -o $@ $^
+
+build/loader: $(LOADER_OBJECTS)
+	$(call show,LINK)$(MUSL_CC) -static -pthread -o $@ $^
+
+# Unikernel guests, with the whole of picolibc.
+build/guest/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,GUEST)$(CC) $(GUEST_CFLAGS) -c $< -o $@
+
+build/guest/%.o: %.S
+	@mkdir -p $(@D)
+	$(call show,GUEST)$(CC) $(GUEST_CFLAGS) -c $< -o $@
+
+build/guests/%.elf: build/guest/guest_tests/unikernel/%.o $(GUEST_LIB) guest_tests/unikernel/guest.ld
+	@mkdir -p $(@D)
+	$(call show,LINK)ld $(LDFLAGS_BARE) -T guest_tests/unikernel/guest.ld -o $@ $(filter %.o,$^) $(PICO_GUEST)/lib/libc.a
+
+# Host tests: the portable sources under sanitizers, one executable per foo_test.c. A test of
+# arch/ brings the object it tests along.
+build/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,HOST)gcc $(HOST_CFLAGS) -c $< -o $@
+
+build/host/libpostern.a: $(HOST_OBJECTS)
+	@rm -f $@
+	$(call show,AR)ar qcsD $@ $^
+
+build/host/arch/%_test: build/host/arch/%_test.o build/host/arch/%.o build/host/libpostern.a
+	$(call show,LINK)gcc $(SANITIZE) -o $@ $^ -lcmocka -lpthread
+
+build/host/%_test: build/host/%_test.o build/host/libpostern.a
+	$(call show,LINK)gcc $(SANITIZE) -o $@ $^ -lcmocka -lpthread
+
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call show,FUZZ)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
+
+build/fuzz/libpostern.a: $(FUZZ_OBJECTS)
+	@rm -f $@
+	$(call show,AR)ar qcsD $@ $^
+
+build/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libpostern.a
+	$(call show,LINK)$(CLANG) $(SANITIZE) -fsanitize=fuzzer -o $@ $^ -lpthread
+
+# What one does with it.
+run: all
+	tools/run
+
+host-test: $(HOST_TESTS)
+	@tools/test host $(HOST_TESTS)
+
+machine-test: all
+	@tools/test machine
+
+test: all clang $(HOST_TESTS) $(FUZZERS)
+	@tools/test host $(HOST_TESTS) fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
+
+test-all: test
+	@echo "make test-all: the longer set is empty; make test has run"
+
+fuzz: $(FUZZERS)
+	@tools/test fuzz $(FUZZ_SECONDS) $(FUZZERS)
+
+bench: all
+	tools/bench
+
+size: build/postern.elf
+	size $<
+	cloc --quiet --not-match-f='_test\.c$$' $(wildcard arch kernel pci iommu virt passthrough)
+
+clean:
+	rm -rf build
+
+help:
+	@echo "make                 build everything under build/"
+	@echo "make run             the demonstration in QEMU; DISK=image QEMU= OVMF= ACCEL="
+	@echo "make test            host tests, fuzzers for $(FUZZ_SMOKE_SECONDS) s each, machine tests"
+	@echo "make host-test       host tests only; one of them: make build/host/pci/NAME_test"
+	@echo "make machine-test    machine tests only; some of them: tests/machine/run NAME..."
+	@echo "make clang           compile ring 0 with clang, as make test does"
+	@echo "make test-all        the longer set"
+	@echo "make fuzz            fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
+	@echo "make bench           costs beside Linux's and the budgets"
+	@echo "make size            text, data and lines of ring 0"
+	@echo "make clean           remove build/"
+	@echo "V=1 shows commands; CC=clang builds kernel and guests with clang; POSTERN_CACHE=DIR is where set-up keeps its parts."
+
+-include $(shell find build -name '*.d' 2>/dev/null)

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Descriptor tables.  Threads share one; posix_spawn's child copies its parent's.  A table grows by
+ * doubling up to the process's limit (RLIMIT_NOFILE).  Files are put outside the table's lock, since
+ * a release may sleep.
+ */
+#include "kernel/frames.h"
+#include "kernel/program.h"
+
+static struct fd_table *table_create(unsigned cap)
+{
+	struct fd_table *t = kzalloc(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->slot = kcalloc(cap, sizeof(*t->slot));
+	if (!t->slot) {
+		kfree(t);
+		return NULL;
+	}
+	t->cap = cap;
+	t->refs = 1;
+	return t;
+}
+
+struct fd_table *fd_table_create(void)
+{
+	return table_create(64);
+}
+
+struct fd_table *fd_table_copy(struct fd_table *from)
+{
+	for (;;) {
+		unsigned cap = READ_ONCE(from->cap);
+		struct fd_table *t = table_create(cap);
+		bool on;
+
+		if (!t)
+			return NULL;
+		on = spin_lock(&from->lock);
+		if (from->cap != cap) {
+			spin_unlock(&from->lock, on);
+			fd_table_put(t);
+			continue;
+		}
+		memcpy(t->slot, from->slot, cap * sizeof(*t->slot));
+		for (unsigned i = 0; i < cap; i++)
+			if (t->slot[i].file)
+				file_get(t->slot[i].file);
+		spin_unlock(&from->lock, on);
+		return t;
+	}
+}
+
+void fd_table_put(struct fd_table *t)
+{
+	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (unsigned i = 0; i < t->cap; i++)
+		if (t->slot[i].file)
+			file_put(t->slot[i].file);
+	kfree(t->slot);
+	kfree(t);
+}
+
+void fd_close_on_exec(struct fd_table *t)
+{
+	for (unsigned i = 0; i < READ_ONCE(t->cap); i++) {
+		bool on = spin_lock(&t->lock);
+		struct file *f = NULL;
+
+		if (t->slot[i].cloexec) {
+			f = t->slot[i].file;
+			t->slot[i] = (struct fd_slot){ NULL, false };
+		}
+		spin_unlock(&t->lock, on);
+		if (f)
+			file_put(f);
+	}
+}
+
+struct file *file_from_fd(int fd)
+{
+	struct process *p = thread_self()->process;
+	struct file *f = NULL;
+	struct fd_table *t;
+	bool on;
+
+	if (!p)
+		return NULL;
+	t = p->fds;
+	on = spin_lock(&t->lock);
+
+	if ((unsigned)fd < t->cap)
+		f = t->slot[fd].file;
+	if (f)
+		file_get(f);
+	spin_unlock(&t->lock, on);
+	return f;
+}
+
+/* Make room for descriptor fd. 0, -EMFILE, -ENOMEM. */
+static int table_grow(struct fd_table *t, unsigned fd)
+{
+	u64 limit = thread_self()->process->fd_limit;
+	struct fd_slot *slot, *old;
+	unsigned cap;
+	bool on;
+
+	if (fd >= limit)
+		return -EMFILE;
+	if (fd < READ_ONCE(t->cap))
+		return 0;
+	for (cap = t->cap; cap <= fd; cap *= 2)
+		;
+	slot = kcalloc(cap, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	on = spin_lock(&t->lock);
+	old = slot;
+	if (t->cap < cap) {
+		memcpy(slot, t->slot, t->cap * sizeof(*slot));
+		old = t->slot;
+		t->slot = slot;
+		t->cap = cap;
+	}
+	spin_unlock(&t->lock, on);
+	kfree(old);
+	return 0;
+}
+
+int fd_install_from(struct file *f, unsigned lowest, bool cloexec)
+{
+	struct process *p = thread_self()->process;
+	struct fd_table *t = p->fds;
+	unsigned fd = lowest;
+	int r;
+
+	for (;;) {
+		bool on = spin_lock(&t->lock);
+
+		while (fd < t->cap && t->slot[fd].file)
+			fd++;
+		if (fd < t->cap && fd < p->fd_limit) {
+			t->slot[fd] = (struct fd_slot){ f, cloexec };
+			spin_unlock(&t->lock, on);
+			return (int)fd;
+		}
+		spin_unlock(&t->lock, on);
+		r = table_grow(t, fd);
+		if (r) {
+			file_put(f);
+			return r;
+		}
+	}
+}
+
+int fd_install(struct file *f, bool cloexec)
+{
+	return fd_install_from(f, 0, cloexec);
+}
+
+int fd_install_at(struct file *f, unsigned fd, bool cloexec)
+{
+	struct fd_table *t = thread_self()->process->fds;
+	struct file *old;
+	int r = fd >= thread_self()->process->fd_limit ? -EBADF : table_grow(t, fd);
+	bool on;
+
+	if (r) {
+		file_put(f);
+		return r;
+	}
+	on = spin_lock(&t->lock);
+	old = t->slot[fd].file;
+	t->slot[fd] = (struct fd_slot){ f, cloexec };
+	spin_unlock(&t->lock, on);
+	if (old)
+		file_put(old);
+	return (int)fd;
+}
+
+int fd_close(unsigned fd)
+{
+	struct fd_table *t = thread_self()->process->fds;
+	struct file *f = NULL;
+	bool on = spin_lock(&t->lock);
+
+	if (fd < t->cap) {
+		f = t->slot[fd].file;
+		t->slot[fd] = (struct fd_slot){ NULL, false };
+	}
+	spin_unlock(&t->lock, on);
+	if (!f)
+		return -EBADF;
+	file_put(f);
+	return 0;
+}
+
+int fd_cloexec_get(unsigned fd)
+{
+	struct fd_table *t = thread_self()->process->fds;
+	bool on = spin_lock(&t->lock);
+	int r = -EBADF;
+
+	if (fd < t->cap && t->slot[fd].file)
+		r = t->slot[fd].cloexec;
+	spin_unlock(&t->lock, on);
+	return r;
+}
+
+int fd_cloexec_set(unsigned fd, bool cloexec)
+{
+	struct fd_table *t = thread_self()->process->fds;
+	bool on = spin_lock(&t->lock);
+	int r = -EBADF;
+
+	if (fd < t->cap && t->slot[fd].file) {
+		t->slot[fd].cloexec = cloexec;
+		r = 0;
+	}
+	spin_unlock(&t->lock, on);
+	return r;
+}
+
+bool fd_next(struct fd_table *t, unsigned *fd, struct file **f)
+{
+	bool on = spin_lock(&t->lock);
+
+	while (*fd < t->cap && !t->slot[*fd].file)
+		++*fd;
+	*f = *fd < t->cap ? t->slot[*fd].file : NULL;
+	if (*f)
+		file_get(*f);
+	spin_unlock(&t->lock, on);
+	return *f != NULL;
+}

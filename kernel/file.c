@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Open files.  A struct file is shared by descriptors, mappings and other files; the last reference
+ * releases it: watchers go first (epoll does not keep a file alive), then the object behind it.
+ */
+#include "kernel/frames.h"
+#include "kernel/poll.h"
+#include "kernel/tree.h"
+
+struct file *file_create(const struct file_ops *ops, int flags, void *priv)
+{
+	struct file *f = kzalloc(sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->ops = ops;
+	f->refs = 1;
+	f->flags = flags;
+	f->priv = priv;
+	mutex_init(&f->pos_lock);
+	return f;
+}
+
+void file_get(struct file *f)
+{
+	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+}
+
+void file_put(struct file *f)
+{
+	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	epoll_file_released(f);
+	if (f->ops && f->ops->release)
+		f->ops->release(f);
+	if (f->node)
+		node_put(f->node);
+	kfree(f);
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The frame allocator: references, 2 MiB frames, and who may have what.  4 KiB pages are cut from
+ * split frames in frames_split.c; frames_init.c takes over the firmware's map.
+ *
+ * A frame is zeroed when it is given out, never when it comes back, unless the last owner says that
+ * it is zero.  Who has a reference may take and put more without the lock: the state of a frame does
+ * not change while it is out.  Only the last put, and every allocation, take the lock.
+ */
+#include "kernel/frames_records.h"
+
+struct frames frames;
+const struct frames_watch *frames_watch;
+
+void frame_list_add(struct frame_list *l, struct frame *f, bool last)
+{
+	u32 index = (u32)(f - frames.record);
+	u32 other = last ? l->last : l->first;
+
+	BUG_ON(f->listed);
+	f->listed = 1;
+	f->next = last ? FRAME_NIL : other;
+	f->prev = last ? other : FRAME_NIL;
+	if (other == FRAME_NIL)
+		l->first = l->last = index;
+	else if (last)
+		frames.record[other].next = l->last = index;
+	else
+		frames.record[other].prev = l->first = index;
+}
+
+void frame_list_remove(struct frame_list *l, struct frame *f)
+{
+	BUG_ON(!f->listed);
+	f->listed = 0;
+	if (f->prev == FRAME_NIL)
+		l->first = f->next;
+	else
+		frames.record[f->prev].next = f->next;
+	if (f->next == FRAME_NIL)
+		l->last = f->prev;
+	else
+		frames.record[f->next].prev = f->prev;
+}
+
+static bool refused(u64 size)
+{
+	return frames_watch && frames_watch->refuse(size);
+}
+
+static void *taken(paddr_t pa, u64 n)
+{
+	void *p = phys_to_virt(pa);
+
+	if (frames_watch)
+		frames_watch->taken(p, n);
+	return p;
+}
+
+static paddr_t take_whole(void)
+{
+	struct frame *f;
+
+	if (frames.free.first == FRAME_NIL)
+		frame_drain_zeroed();
+	if (frames.free.first == FRAME_NIL)
+		return FRAME_NONE;
+	f = &frames.record[frames.free.first];
+	frame_list_remove(&frames.free, f);
+	f->state = FRAME_STATE_WHOLE;
+	f->refs = 1;
+	frames.free_pages -= FRAME_PAGES;
+	return (u64)(f - frames.record) << 21;
+}
+
+static paddr_t take_page(bool *zeroed)
+{
+	paddr_t pa;
+
+	if (!frames.nzeroed)
+		return frame_take_pages(1, zeroed);
+	pa = frames.zeroed[--frames.nzeroed];
+	frame_split_of(frame_record(pa))->refs[frame_page(pa)] = 1;
+	*frame_note(pa) = 0;
+	frames.free_pages--;
+	*zeroed = true;
+	return pa;
+}
+
+static paddr_t alloc(u64 size, bool zero)
+{
+	bool on, zeroed = false;
+	paddr_t pa;
+	void *p;
+
+	if (refused(size))
+		return FRAME_NONE;
+	on = spin_lock(&frames.lock);
+	pa = size == SZ_2M ? take_whole() : take_page(&zeroed);
+	spin_unlock(&frames.lock, on);
+	if (pa == FRAME_NONE)
+		return FRAME_NONE;
+	p = taken(pa, size);
+	if (zero && !zeroed)
+		memset(p, 0, size);
+	return pa;
+}
+
+paddr_t frame_alloc(u64 size)
+{
+	return alloc(size, true);
+}
+
+paddr_t frame_alloc_dirty(u64 size)
+{
+	return alloc(size, false);
+}
+
+paddr_t frame_alloc_run(unsigned pages)
+{
+	bool on, zeroed;
+	paddr_t pa;
+
+	if (pages == 1)
+		return alloc(SZ_4K, false);
+	if (!pages || pages > 256 || refused(pages * PAGE_SIZE))
+		return FRAME_NONE;
+	on = spin_lock(&frames.lock);
+	pa = frame_take_pages(pages, &zeroed);
+	spin_unlock(&frames.lock, on);
+	if (pa != FRAME_NONE)
+		taken(pa, pages * PAGE_SIZE);
+	return pa;
+}
+
+/* The count that covers pa, which must be out. */
+static inline u32 *refs_of(paddr_t pa)
+{
+	struct frame *f = frame_record(pa);
+
+	if (f->state == FRAME_STATE_SPLIT)
+		return &frame_split_of(f)->refs[frame_page(pa)];
+	BUG_ON(f->state != FRAME_STATE_WHOLE);
+	return &f->refs;
+}
+
+static inline void get(u32 *refs)
+{
+	u32 old = __atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+
+	BUG_ON(old - 1 >= FRAME_RUN_TAIL - 2); /* nobody had one, or the tail of a run */
+}
+
+/* Nobody has a reference any more: bytes that came free. Lock held. */
+static u64 release(paddr_t pa, bool zeroed)
+{
+	struct frame *f = frame_record(pa);
+	struct frame_split *s;
+	unsigned i;
+	u64 n = 1;
+
+	if (f->state == FRAME_STATE_WHOLE) {
+		f->state = FRAME_STATE_FREE;
+		frames.free_pages += FRAME_PAGES;
+		frame_list_add(&frames.free, f, false);
+		return SZ_2M;
+	}
+	s = frame_split_of(f);
+	for (i = frame_page(pa) + 1; i < FRAME_PAGES && s->refs[i] == FRAME_RUN_TAIL; i++) {
+		s->refs[i] = 0;
+		n++;
+	}
+	if (zeroed && n == 1 && frames.nzeroed < FRAMES_ZEROED_MAX) {
+		frames.zeroed[frames.nzeroed++] = pa;
+		frames.free_pages++;
+		return PAGE_SIZE;
+	}
+	/* Last page first: after the last return the frame, and s in it, may be free. */
+	for (i = (unsigned)n; i-- > 0;)
+		frame_return_page(pa + i * PAGE_SIZE, zeroed);
+	return n * PAGE_SIZE;
+}
+
+static void put_last(paddr_t pa, bool zeroed)
+{
+	paddr_t start = ALIGN_DOWN(pa, frame_size(pa));
+	bool on = spin_lock(&frames.lock);
+	u64 n = release(start, zeroed);
+
+	if (frames_watch)
+		frames_watch->freed(phys_to_virt(start), n, zeroed);
+	spin_unlock(&frames.lock, on);
+}
+
+static inline void put(u32 *refs, paddr_t pa, bool zeroed)
+{
+	u32 old = __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL);
+
+	BUG_ON(old - 1 >= FRAME_RUN_TAIL - 1);
+	if (old == 1)
+		put_last(pa, zeroed);
+}
+
+void frame_get(paddr_t pa)
+{
+	get(refs_of(pa));
+}
+
+void frame_put(paddr_t pa)
+{
+	put(refs_of(pa), pa, false);
+}
+
+void frame_put_zeroed(paddr_t pa)
+{
+	BUG_ON(frame_record(pa)->state != FRAME_STATE_SPLIT);
+	put(refs_of(pa), pa, true);
+}
+
+/*
+ * The counts of a stretch of frames of one kind that starts at `at`: *count the first, *stride bytes
+ * apart; *n of them, at most 512. Returns where the stretch ends.
+ */
+static inline paddr_t stretch(paddr_t at, paddr_t end, u32 **count, u64 *stride, u64 *n)
+{
+	struct frame *f = frame_record(at);
+	paddr_t whole = ALIGN_DOWN(at, SZ_2M);
+
+	if (f->state == FRAME_STATE_SPLIT) {
+		*count = refs_of(at);
+		*stride = sizeof(u32);
+		end = MIN(end, whole + SZ_2M);
+		*n = (end - at) >> PAGE_SHIFT;
+		return end;
+	}
+	*count = &f->refs;
+	*stride = sizeof(*f);
+	for (*n = 1; whole + *n * SZ_2M < end && *n < 512 && f[*n].state == FRAME_STATE_WHOLE;)
+		++*n;
+	return MIN(whole + *n * SZ_2M, end);
+}
+
+u64 frame_get_run(paddr_t pa, u64 len)
+{
+	u64 stride, n;
+	u32 *count;
+	paddr_t end = stretch(pa, pa + len, &count, &stride, &n);
+
+	for (; n--; count = (u32 *)((char *)count + stride))
+		get(count);
+	return end - pa;
+}
+
+u64 frame_put_run(paddr_t pa, u64 len)
+{
+	u64 stride, n;
+	u32 *count;
+	paddr_t end = stretch(pa, pa + len, &count, &stride, &n);
+	u64 size = stride == sizeof(u32) ? SZ_4K : SZ_2M;
+	paddr_t at = pa;
+
+	/* The records of a split frame live as long as one of its pages is out: until the last put. */
+	for (; n--; count = (u32 *)((char *)count + stride), at += size)
+		put(count, at, false);
+	return end - pa;
+}
+
+u32 frame_refs(paddr_t pa)
+{
+	return __atomic_load_n(refs_of(pa), __ATOMIC_ACQUIRE);
+}
+
+u64 frame_size(paddr_t pa)
+{
+	return frame_record(pa)->state == FRAME_STATE_WHOLE ? SZ_2M : SZ_4K;
+}
+
+u16 *frame_note(paddr_t pa)
+{
+	return &frame_split_of(frame_record(pa))->note[frame_page(pa)];
+}
+
+bool frame_is_ram(paddr_t pa)
+{
+	struct frame *f = frame_record(pa);
+	unsigned i = frame_page(pa);
+
+	if (pa >= frames.top || f->state == FRAME_STATE_NONE)
+		return false;
+	if (f->state != FRAME_STATE_SPLIT)
+		return true;
+	return frame_split_of(f)->ram[i / 64] & BIT(i % 64);
+}
+
+bool frame_in_use(paddr_t pa)
+{
+	bool on, used = false;
+	struct frame *f;
+
+	if (pa >= frames.top)
+		return false;
+	on = spin_lock(&frames.lock);
+	f = frame_record(pa);
+	if (f->state == FRAME_STATE_WHOLE)
+		used = true;
+	else if (f->state == FRAME_STATE_SPLIT)
+		used = frame_split_of(f)->refs[frame_page(pa)] != 0;
+	spin_unlock(&frames.lock, on);
+	return used;
+}
+
+u64 frames_top(void)
+{
+	return frames.top;
+}
+
+u64 frames_total(void)
+{
+	return frames.total_pages * PAGE_SIZE;
+}
+
+u64 frames_free(void)
+{
+	return READ_ONCE(frames.free_pages) * PAGE_SIZE;
+}

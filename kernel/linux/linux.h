@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to kernel/linux/: the system calls of Linux for x86-64, by the object they work on.
+ * A call gets the caller's registers and returns its result or a negative errno.
+ */
+#ifndef KERNEL_LINUX_LINUX_H
+#define KERNEL_LINUX_LINUX_H
+
+#include "kernel/frames.h"
+#include "kernel/program.h"
+#include "kernel/tree.h"
+
+/* Arguments in the order of the ABI (System V AMD64, A.2.1). */
+#define ARG0(r) ((r)->rdi)
+#define ARG1(r) ((r)->rsi)
+#define ARG2(r) ((r)->rdx)
+#define ARG3(r) ((r)->r10)
+#define ARG4(r) ((r)->r8)
+#define ARG5(r) ((r)->r9)
+
+typedef s64 (*linux_call)(struct user_regs *r);
+
+/* Every call that is offered, by file. The table (table.c) is made from this list. */
+#define LINUX_CALLS(X)                                                                   \
+	/* io.c */                                                                       \
+	X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev)  \
+	X(lseek) X(ioctl) X(ftruncate) X(fsync) X(fdatasync) X(sendfile)                 \
+	/* descriptor.c */                                                               \
+	X(close) X(close_range) X(fcntl) X(dup) X(dup2) X(dup3) X(flock)                 \
+	/* name.c */                                                                     \
+	X(open) X(openat) X(creat) X(access) X(faccessat) X(faccessat2) X(readlink)      \
+	X(readlinkat) X(getdents64) X(getcwd) X(chdir) X(fchdir) X(mkdir) X(mkdirat)     \
+	X(unlink) X(unlinkat) X(rmdir) X(rename) X(symlink)                              \
+	/* stat.c */                                                                     \
+	X(stat) X(lstat) X(fstat) X(newfstatat) X(statx) X(statfs) X(fstatfs)            \
+	/* event.c */                                                                    \
+	X(poll) X(ppoll) X(epoll_create) X(epoll_create1) X(epoll_ctl) X(epoll_wait)     \
+	X(epoll_pwait) X(eventfd) X(eventfd2) X(timerfd_create) X(timerfd_settime)       \
+	X(timerfd_gettime) X(pipe) X(pipe2) X(memfd_create)                              \
+	/* memory.c */                                                                   \
+	X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) X(msync) X(mlock)      \
+	X(mlock2) X(munlock) X(mlockall) X(munlockall)                                   \
+	/* task.c */                                                                     \
+	X(clone) X(fork) X(vfork) X(execve) X(exit) X(exit_group) X(wait4) X(waitid)     \
+	X(set_tid_address) X(set_robust_list) X(get_robust_list) X(arch_prctl)           \
+	/* ident.c */                                                                    \
+	X(getpid) X(gettid) X(getppid) X(getuid) X(geteuid) X(getgid) X(getegid)         \
+	X(getpgrp) X(getpgid) X(getsid) X(setsid) X(setpgid) X(umask) X(uname)           \
+	X(sysinfo) X(getrandom) X(prctl) X(prlimit64) X(getrlimit) X(setrlimit)          \
+	X(getrusage) X(getcpu) X(getgroups) X(membarrier)                                \
+	/* sched.c */                                                                    \
+	X(sched_yield) X(sched_getaffinity) X(sched_setaffinity) X(sched_setscheduler)   \
+	X(sched_getscheduler) X(sched_getparam) X(sched_setparam)                        \
+	X(sched_get_priority_max) X(sched_get_priority_min) X(getpriority) X(setpriority) \
+	/* time.c */                                                                     \
+	X(clock_gettime) X(clock_getres) X(clock_nanosleep) X(nanosleep)                 \
+	X(gettimeofday) X(time) X(futex)                                                 \
+	/* signal.c */                                                                   \
+	X(rt_sigaction) X(rt_sigprocmask) X(rt_sigpending) X(rt_sigsuspend) X(pause)     \
+	X(sigaltstack) X(rt_sigreturn) X(kill) X(tkill) X(tgkill)
+
+#define LINUX_DECLARE(name) s64 sys_##name(struct user_regs *r);
+LINUX_CALLS(LINUX_DECLARE)
+
+
+/* Absolute arch_now_ns of a relative timeout at ts (0: none, WAIT_FOREVER). -EFAULT, -EINVAL. */
+int must_check linux_timeout(uaddr_t ts, u64 *deadline_ns);
+/* A struct timespec: nanoseconds, saturated; -EFAULT, -EINVAL (not a time). */
+int must_check linux_timespec_get(uaddr_t ts, u64 *ns);
+int must_check linux_timespec_put(uaddr_t ts, u64 ns);
+/* A node by descriptor and path: AT_FDCWD, relative to a directory, or (AT_EMPTY_PATH) the file's own. */
+int must_check linux_node_at(int dirfd, uaddr_t path, bool follow, bool may_be_empty, struct node **out,
+			     struct file **file);
+/* Swap in a signal mask for the duration of a wait (ppoll, epoll_pwait); 0: none. -EFAULT, -EINVAL. */
+int must_check linux_mask_enter(uaddr_t set, u64 size);
+s64 linux_mask_leave(s64 result);
+/* The current thread's signal mask; what cannot be blocked is left out. */
+void linux_mask_set(u64 mask);
+
+/* sigframe.c: enter a handler. false: the stack cannot take the frame. */
+struct signal_event {
+	int sig, code;
+	u32 sender;
+	u64 addr;
+	unsigned trap;
+	u64 error;
+};
+bool must_check sigframe_push(struct user_regs *r, const struct signal_action *a, const struct signal_event *e);
+int must_check sigframe_pop(struct user_regs *r);
+
+/* table.c: the call that ended with -EINTR starts again, if it is of the kind that may. */
+void linux_restart(struct user_regs *r);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * memfd_create(2): a file whose contents are a memory object.  A shared mapping shows the object
+ * itself; a private one is a copy.  Reading and writing go through a small bounce buffer.
+ */
+#include <linux/fcntl.h>
+#include <linux/mman.h>
+#include <stdio.h>
+
+#include "kernel/frames.h"
+#include "kernel/mobj.h"
+#include "kernel/objects.h"
+
+#define BOUNCE 512u
+#define MEMFD_MAX (1ull << 46)
+
+struct memfd {
+	struct mobj *obj;
+	struct mutex lock; /* size and resizing */
+	u64 size;          /* bytes, not rounded */
+	char name[64];
+};
+
+static s64 memfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct memfd *m = f->priv;
+	u64 size = READ_ONCE(m->size);
+	char bounce[BOUNCE];
+	size_t done = 0;
+	int r = 0;
+
+	n = *pos < size ? MIN(n, size - *pos) : 0;
+	while (done < n && !r) {
+		size_t part = MIN(n - done, sizeof(bounce));
+
+		r = mobj_read(m->obj, *pos, bounce, part);
+		if (!r)
+			r = copy_to_user(buf + done, bounce, part);
+		if (!r) {
+			*pos += part;
+			done += part;
+			resched_point();
+		}
+	}
+	return done ? (s64)done : r;
+}
+
+static int memfd_truncate(struct file *f, u64 size)
+{
+	struct memfd *m = f->priv;
+	int r;
+
+	if (size > MEMFD_MAX)
+		return -EFBIG;
+	mutex_lock(&m->lock);
+	r = mobj_resize(m->obj, ALIGN_UP(size, PAGE_SIZE));
+	if (!r) {
+		char zero[BOUNCE] = { 0 };
+		u64 tail = MIN(size, m->size), end = ALIGN_UP(tail, PAGE_SIZE);
+
+		/* What lay behind the new end reads as zero when the file grows again. */
+		while (size < m->size && tail < end && !r) {
+			u64 part = MIN(end - tail, (u64)sizeof(zero));
+
+			r = mobj_write(m->obj, tail, zero, part);
+			tail += part;
+		}
+		WRITE_ONCE(m->size, size);
+	}
+	mutex_unlock(&m->lock);
+	return r;
+}
+
+static s64 memfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct memfd *m = f->priv;
+	char bounce[BOUNCE];
+	size_t done = 0;
+	int r = 0;
+
+	if (*pos > MEMFD_MAX || n > MEMFD_MAX - *pos)
+		return -EFBIG;
+	if (*pos + n > READ_ONCE(m->size))
+		r = memfd_truncate(f, *pos + n);
+	while (done < n && !r) {
+		size_t part = MIN(n - done, sizeof(bounce));
+
+		r = copy_from_user(bounce, buf + done, part);
+		if (!r)
+			r = mobj_write(m->obj, *pos, bounce, part);
+		if (!r) {
+			*pos += part;
+			done += part;
+			resched_point();
+		}
+	}
+	return done ? (s64)done : r;
+}
+
+static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
+{
+	char bounce[BOUNCE];
+	int r = 0;
+
+	for (u64 at = 0; at < len && !r; at += sizeof(bounce)) {
+		struct mobj_page page;
+
+		if (mobj_page(from, off + at, false, &page) == -ENOENT)
+			continue;
+		r = mobj_read(from, off + at, bounce, sizeof(bounce));
+		if (!r)
+			r = mobj_write(to, at, bounce, sizeof(bounce));
+		resched_point();
+	}
+	return r;
+}
+
+static int memfd_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+{
+	struct memfd *m = f->priv;
+	u64 size = mobj_size(m->obj);
+	struct mobj *copy;
+	int r;
+
+	(void)prot;
+	if ((flags & MAP_TYPE) != MAP_PRIVATE) {
+		mobj_get(m->obj);
+		*obj = m->obj;
+		*obj_off = off;
+		return 0;
+	}
+	copy = mobj_create_anon(len, false);
+	if (!copy)
+		return -ENOMEM;
+	r = off < size ? copy_range(m->obj, off, copy, MIN(len, size - off)) : 0;
+	if (r) {
+		mobj_put(copy);
+		return r;
+	}
+	*obj = copy;
+	*obj_off = 0;
+	return 0;
+}
+
+static s64 memfd_size(struct file *f)
+{
+	struct memfd *m = f->priv;
+
+	return (s64)READ_ONCE(m->size);
+}
+
+static void memfd_release(struct file *f)
+{
+	struct memfd *m = f->priv;
+
+	mobj_put(m->obj);
+	kfree(m);
+}
+
+static const struct file_ops memfd_ops = {
+	.name = "/memfd: (deleted)",
+	.read = memfd_read, .write = memfd_write, .mmap = memfd_mmap, .size = memfd_size,
+	.truncate = memfd_truncate, .release = memfd_release,
+};
+
+struct file *memfd_create_file(const char *name)
+{
+	struct memfd *m = kzalloc(sizeof(*m));
+	struct file *f;
+
+	if (!m)
+		return NULL;
+	m->obj = mobj_create_anon(0, false);
+	if (!m->obj)
+		goto no_object;
+	mutex_init(&m->lock);
+	snprintf(m->name, sizeof(m->name), "%s", name);
+	f = file_create(&memfd_ops, O_RDWR, m);
+	if (f)
+		return f;
+	mobj_put(m->obj);
+no_object:
+	kfree(m);
+	return NULL;
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Areas that grow: the heap (brk) and mremap.
+ *
+ * A private area grows in place only where it ends its object, which then grows with it.  Where that
+ * is not so, mremap says -ENOMEM, as Linux may, and callers copy.
+ */
+#include "kernel/file.h"
+#include "kernel/vma.h"
+
+void mm_brk_init(struct mm *mm, uaddr_t start)
+{
+	mutex_lock(&mm->lock);
+	mm->brk_start = mm->brk = start;
+	mutex_unlock(&mm->lock);
+}
+
+static bool range_free(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct vma *v = vma_find_from(mm, start);
+
+	return end <= MM_HIGH && (!v || v->start >= end);
+}
+
+/* The part of v below `end` is the last of an object that v owns. */
+static bool ends_object(const struct vma *v, uaddr_t end)
+{
+	return vma_owns(v) && v->off + (end - v->start) == mobj_size(v->obj);
+}
+
+/* Lengthen v to `end`, its object with it; the place is free. */
+static int vma_extend(struct vma *v, uaddr_t end)
+{
+	u64 size = v->off + (end - v->start);
+
+	if (!(v->flags & MAP_SHARED) && (!ends_object(v, v->end) || mobj_resize(v->obj, size)))
+		return -ENOMEM;
+	v->end = end;
+	return 0;
+}
+
+/* Lock held. A new area starts where the object's offset and the address agree modulo 2 MiB. */
+static int brk_grow(struct mm *mm, uaddr_t from, uaddr_t to)
+{
+	struct vma *v = from > mm->brk_start ? vma_find(mm, from - 1) : NULL;
+	struct vma proto = {
+		.start = from,
+		.end = to,
+		.off = from & (SZ_2M - 1),
+		.prot = PROT_READ | PROT_WRITE,
+		.flags = MAP_PRIVATE | MAP_ANONYMOUS,
+	};
+
+	if (!range_free(mm, from, to))
+		return -ENOMEM;
+	if (v && v->end == from && v->prot == proto.prot && v->flags == proto.flags && !vma_extend(v, to))
+		return 0;
+	if (mm->nvmas >= MM_MAX_VMAS)
+		return -ENOMEM;
+	proto.obj = mobj_create_anon(proto.off + (to - from), false);
+	if (!proto.obj)
+		return -ENOMEM;
+	v = vma_create(&proto);
+	mobj_put(proto.obj);
+	if (!v)
+		return -ENOMEM;
+	vma_insert(mm, v);
+	return 0;
+}
+
+/* Lock held. What is left of the heap ends its object again, so that it can grow in place. */
+static int brk_shrink(struct mm *mm, uaddr_t from, uaddr_t to, struct vma **dead)
+{
+	struct vma *spare[2], *v;
+	struct mobj_page page;
+	int err = vma_spares(mm, spare);
+	u64 size;
+
+	if (err)
+		return err;
+	mm_remove_range(mm, to, from, spare, dead);
+	vma_spares_free(spare);
+	v = to > mm->brk_start ? vma_find(mm, to - 1) : NULL;
+	if (!v || v->end != to || !vma_owns(v))
+		return 0;
+	size = v->off + (to - v->start);
+	mutex_lock(&v->obj->lock);
+	/* Unless something there could not be let go: it must not come back as fresh memory. */
+	if (mobj_page_locked(v->obj, size, false, &page) == -ENOENT)
+		v->obj->size = size;
+	mutex_unlock(&v->obj->lock);
+	return 0;
+}
+
+uaddr_t mm_brk(struct mm *mm, uaddr_t want)
+{
+	struct vma *dead = NULL;
+	uaddr_t from, to;
+	int err = 0;
+
+	mutex_lock(&mm->lock);
+	if (want >= mm->brk_start && want <= MM_HIGH - PAGE_SIZE && mm->brk_start) {
+		from = ALIGN_UP(mm->brk, PAGE_SIZE);
+		to = ALIGN_UP(want, PAGE_SIZE);
+		if (to > from)
+			err = brk_grow(mm, from, to);
+		else if (to < from)
+			err = brk_shrink(mm, from, to, &dead);
+		if (!err)
+			mm->brk = want;
+	}
+	want = mm->brk;
+	mutex_unlock(&mm->lock);
+	vma_bury(dead);
+	return want;
+}
+
+struct remap {
+	uaddr_t old;
+	u64 old_len, new_len;
+	int flags;
+	uaddr_t to;
+	struct vma *spare[3][2]; /* for the target, the tail, the move */
+	struct vma *fresh, *dead;
+};
+
+/* Move [old, old+old_len), which lies in one VMA, to r->to; the pages stay in the object. */
+static void remap_move(struct mm *mm, struct remap *r)
+{
+	struct vma *v, *moved = r->fresh;
+
+	mm_clear(mm, r->old, r->old + r->old_len);
+	vma_cut(mm, r->old, &r->spare[2][0]);
+	vma_cut(mm, r->old + r->old_len, &r->spare[2][1]);
+	v = vma_find(mm, r->old);
+	*moved = *v;
+	mobj_get(moved->obj);
+	if (moved->file)
+		file_get(moved->file);
+	moved->start = r->to;
+	moved->end = r->to + r->new_len;
+	r->fresh = NULL;
+	vma_remove(mm, v, &r->dead);
+	vma_insert(mm, moved);
+}
+
+/* Without MREMAP_FIXED: 1 done in place, 0 it has to move to r->to, -errno. */
+static int remap_in_place(struct mm *mm, struct remap *r, struct vma *v)
+{
+	uaddr_t end = r->old + r->old_len;
+	u64 align, skew;
+
+	if (r->new_len < r->old_len)
+		mm_remove_range(mm, r->old + r->new_len, end, r->spare[1], &r->dead);
+	if (r->new_len <= r->old_len)
+		return 1;
+	if (end == v->end && range_free(mm, end, r->old + r->new_len) &&
+	    !vma_extend(v, r->old + r->new_len))
+		return 1;
+	if (!(r->flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	vma_placement(v->obj, v->off + (r->old - v->start), r->new_len, &align, &skew);
+	r->to = vma_hole(mm, r->new_len, align, skew);
+	return r->to ? 0 : -ENOMEM;
+}
+
+static int remap_locked(struct mm *mm, struct remap *r)
+{
+	struct vma *v = vma_find(mm, r->old);
+	uaddr_t end = r->old + r->old_len;
+	u64 off;
+	int done;
+
+	if (!v || end > v->end)
+		return -EFAULT;
+	if (!(r->flags & MREMAP_FIXED)) {
+		done = remap_in_place(mm, r, v);
+		if (done) {
+			r->to = r->old;
+			return MIN(done, 0);
+		}
+	}
+	off = v->off + (r->old - v->start);
+	if (r->new_len > r->old_len && !(v->flags & MAP_SHARED) &&
+	    (!ends_object(v, end) || mobj_resize(v->obj, off + r->new_len)))
+		return -ENOMEM;
+	if (r->flags & MREMAP_FIXED)
+		mm_remove_range(mm, r->to, r->to + r->new_len, r->spare[0], &r->dead);
+	if (r->new_len < r->old_len) {
+		mm_remove_range(mm, r->old + r->new_len, end, r->spare[1], &r->dead);
+		r->old_len = r->new_len;
+	}
+	remap_move(mm, r);
+	return 0;
+}
+
+static int remap_check(const struct remap *r)
+{
+	bool fixed = r->flags & MREMAP_FIXED;
+
+	if (!IS_ALIGNED(r->old, PAGE_SIZE) || !r->old_len || !r->new_len)
+		return -EINVAL;
+	if (r->flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED) || (fixed && !(r->flags & MREMAP_MAYMOVE)))
+		return -EINVAL;
+	if (r->old > MM_HIGH || r->old_len > MM_HIGH - r->old)
+		return -EFAULT;
+	if (r->new_len > MM_HIGH)
+		return -ENOMEM;
+	if (!fixed)
+		return 0;
+	if (!IS_ALIGNED(r->to, PAGE_SIZE) || r->to < MM_LOW || r->to > MM_HIGH - r->new_len)
+		return -EINVAL;
+	return r->to < r->old + r->old_len && r->old < r->to + r->new_len ? -EINVAL : 0;
+}
+
+s64 mm_remap(struct mm *mm, uaddr_t old, u64 old_len, u64 new_len, int flags, uaddr_t new_addr)
+{
+	struct remap r = {
+		.old = old,
+		.old_len = ALIGN_UP(old_len, PAGE_SIZE),
+		.new_len = ALIGN_UP(new_len, PAGE_SIZE),
+		.flags = flags,
+		.to = new_addr,
+	};
+	int err = remap_check(&r);
+	unsigned i;
+
+	if (err)
+		return err;
+	r.fresh = kmalloc(sizeof(*r.fresh));
+	if (!r.fresh)
+		return -ENOMEM;
+	mutex_lock(&mm->lock);
+	for (i = 0; i < ARRAY_SIZE(r.spare) && !err; i++)
+		err = vma_spares(mm, r.spare[i]);
+	if (!err)
+		err = remap_locked(mm, &r);
+	mutex_unlock(&mm->lock);
+	for (i = 0; i < ARRAY_SIZE(r.spare); i++)
+		vma_spares_free(r.spare[i]);
+	kfree(r.fresh);
+	vma_bury(r.dead);
+	return err ? err : (s64)r.to;
+}

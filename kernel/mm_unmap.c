@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Unmapping, changing protection, advice.  What could fail (memory for cutting a VMA at each end) is
+ * taken before the first change, so a call happens whole or not at all.
+ */
+#include "kernel/file.h"
+#include "kernel/vma.h"
+
+#define O_ACCMODE 3 /* <asm/fcntl.h> and the C library's clash; these two are the same everywhere */
+#define O_RDONLY 0
+
+int vma_spares(struct mm *mm, struct vma *spare[2])
+{
+	spare[0] = spare[1] = NULL;
+	if (mm->nvmas + 2 > MM_MAX_VMAS)
+		return -ENOMEM;
+	spare[0] = kmalloc(sizeof(struct vma));
+	spare[1] = kmalloc(sizeof(struct vma));
+	if (spare[0] && spare[1])
+		return 0;
+	vma_spares_free(spare);
+	return -ENOMEM;
+}
+
+void vma_spares_free(struct vma *spare[2])
+{
+	kfree(spare[0]);
+	kfree(spare[1]);
+	spare[0] = spare[1] = NULL;
+}
+
+/* The pages of an owned range go with it; pinned ones live on with their pins. */
+static void let_go(struct vma *v)
+{
+	if (!vma_owns(v))
+		return;
+	mutex_lock(&v->obj->lock);
+	if (mobj_discard_locked(v->obj, v->off, v->end - v->start))
+		log_debug("no memory to cut a 2 MiB page; it stays until its object goes");
+	mutex_unlock(&v->obj->lock);
+}
+
+void mm_remove_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma *spare[2], struct vma **dead)
+{
+	struct vma *v = vma_find_from(mm, start), *next;
+	unsigned n = 0;
+
+	if (!v || v->start >= end)
+		return;
+	mm_clear(mm, MAX(start, v->start), end);
+	if (v->start < start) {
+		vma_cut(mm, start, &spare[0]);
+		v = vma_find_from(mm, start);
+	}
+	vma_cut(mm, end, &spare[1]);
+	for (; v && v->start < end; v = next) {
+		next = vma_next(v);
+		let_go(v);
+		vma_remove(mm, v, dead);
+		if (++n % 512 == 0)
+			resched_point();
+	}
+	mm->search = MAX(mm->search, MIN(end, MM_MMAP_TOP));
+}
+
+static int check_range(uaddr_t addr, u64 *len)
+{
+	u64 whole = ALIGN_UP(*len, PAGE_SIZE);
+
+	if (!IS_ALIGNED(addr, PAGE_SIZE) || whole < *len || addr > MM_HIGH || whole > MM_HIGH - addr)
+		return -EINVAL;
+	*len = whole;
+	return 0;
+}
+
+int mm_unmap(struct mm *mm, uaddr_t addr, u64 len)
+{
+	struct vma *spare[2], *dead = NULL;
+	int err = check_range(addr, &len);
+
+	if (err || !len)
+		return -EINVAL;
+	mutex_lock(&mm->lock);
+	err = vma_spares(mm, spare);
+	if (!err)
+		mm_remove_range(mm, addr, addr + len, spare, &dead);
+	mutex_unlock(&mm->lock);
+	vma_spares_free(spare);
+	vma_bury(dead);
+	return err;
+}
+
+/* A read-only file does not become writable through a shared mapping of it. */
+static bool may_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
+{
+	struct vma *v = vma_find(mm, addr);
+
+	for (; v && v->start < addr + len; v = vma_next(v))
+		if ((prot & PROT_WRITE) && (v->flags & MAP_SHARED) && v->file &&
+		    (v->file->flags & O_ACCMODE) == O_RDONLY)
+			return false;
+	return true;
+}
+
+static void protect_vma(struct mm *mm, struct vma *v, int prot)
+{
+	int old = v->prot;
+
+	if (old == prot)
+		return;
+	/* Rights that shrink are taken from the watches' translations too; more rights fault in. */
+	if (old & ~prot || v->obj->phys || old == PROT_NONE) {
+		mm_clear(mm, v->start, v->end);
+		v->prot = prot;
+		return;
+	}
+	v->prot = prot;
+	BUG_ON(pt_protect(&mm->pt, v->start, v->end - v->start, vma_pt_prot(v)));
+	arch_tlb_flush(mm->pt.root, v->start, v->end - v->start);
+}
+
+static void protect_range(struct mm *mm, uaddr_t addr, uaddr_t end, int prot, struct vma *spare[2],
+			  struct vma **dead)
+{
+	struct vma *v;
+	struct pt_leaf leaf;
+
+	/* No leaf over the cuts. */
+	if (pt_lookup(&mm->pt, addr, &leaf) && leaf.va < addr)
+		mm_clear(mm, addr, addr + 1);
+	if (pt_lookup(&mm->pt, end, &leaf) && leaf.va < end)
+		mm_clear(mm, end, end + 1);
+	vma_cut(mm, addr, &spare[0]);
+	vma_cut(mm, end, &spare[1]);
+	for (v = vma_find(mm, addr); v && v->start < end; v = vma_next(v)) {
+		protect_vma(mm, v, prot);
+		resched_point();
+	}
+	for (v = vma_find(mm, addr); v && v->start < end; v = vma_find_from(mm, addr)) {
+		addr = v->end;
+		vma_join(mm, v, dead);
+	}
+}
+
+int mm_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
+{
+	struct vma *spare[2] = { NULL, NULL }, *dead = NULL;
+	int err = check_range(addr, &len);
+
+	if (err)
+		return IS_ALIGNED(addr, PAGE_SIZE) ? -ENOMEM : -EINVAL;
+	if (prot & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM))
+		return -EINVAL;
+	if (!len)
+		return 0;
+	mutex_lock(&mm->lock);
+	if (!vma_covered(mm, addr, len))
+		err = -ENOMEM;
+	else if (!may_protect(mm, addr, len, prot))
+		err = -EACCES;
+	else
+		err = vma_spares(mm, spare);
+	if (!err)
+		protect_range(mm, addr, addr + len, prot & (PROT_READ | PROT_WRITE | PROT_EXEC), spare, &dead);
+	mutex_unlock(&mm->lock);
+	vma_spares_free(spare);
+	vma_bury(dead);
+	return err;
+}
+
+static int advise_vma(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end, int advice)
+{
+	u64 off = v->off + (start - v->start);
+	int err = 0;
+
+	if (v->obj->phys)
+		return -EINVAL;
+	if (advice == MADV_DONTNEED) {
+		if (!vma_owns(v))
+			return 0; /* the data stays with the object */
+		mm_clear(mm, start, end);
+	}
+	mutex_lock(&v->obj->lock);
+	if (advice == MADV_DONTNEED)
+		err = mobj_discard_locked(v->obj, off, end - start);
+	else
+		v->obj->small = advice == MADV_NOHUGEPAGE;
+	mutex_unlock(&v->obj->lock);
+	return err;
+}
+
+static int advice_known(int advice)
+{
+	switch (advice) {
+	case MADV_DONTNEED:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+		return 1;
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_WILLNEED:
+	case MADV_FREE: /* may free later, or never */
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+int mm_advise(struct mm *mm, uaddr_t addr, u64 len, int advice)
+{
+	int err = check_range(addr, &len), act = advice_known(advice);
+	uaddr_t end = addr + len;
+	struct vma *v;
+
+	if (err || act < 0)
+		return -EINVAL;
+	if (!len)
+		return 0;
+	mutex_lock(&mm->lock);
+	for (v = vma_find_from(mm, addr); act && !err && v && v->start < end; v = vma_next(v)) {
+		uaddr_t start = MAX(v->start, addr);
+
+		err = advise_vma(mm, v, start, MIN(v->end, end), advice);
+		resched_point();
+	}
+	if (!err && !vma_covered(mm, addr, len))
+		err = -ENOMEM;
+	mutex_unlock(&mm->lock);
+	return err;
+}

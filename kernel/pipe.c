@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Pipes: a ring of 64 KiB between two files.  Writes of at most PIPE_BUF (4096) bytes are not mixed
+ * with others.  The mutex guards the ring; it may be held during user copies, since the fault path
+ * never takes it.
+ */
+#include <linux/fcntl.h>
+
+#include "kernel/frames.h"
+#include "kernel/objects.h"
+#include "kernel/poll.h"
+#include "kernel/program.h"
+
+#define PIPE_SIZE 65536u
+#define PIPE_ATOMIC 4096u
+#define SIGPIPE_NR 13
+
+struct pipe {
+	struct mutex lock;
+	struct waitq wq;
+	unsigned readers, writers; /* open ends: 0 or 1 files each */
+	u64 head, tail;            /* bytes ever written, read */
+	char ring[PIPE_SIZE];
+};
+
+static size_t used(const struct pipe *p)
+{
+	return READ_ONCE(p->head) - READ_ONCE(p->tail);
+}
+
+/* Move up to n bytes between the ring at `at` and the user; the lock is held. Bytes moved or -EFAULT. */
+static s64 ring_move(struct pipe *p, u64 at, uaddr_t buf, size_t n, bool out)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		size_t off = (at + done) % PIPE_SIZE, part = MIN(n - done, PIPE_SIZE - off);
+		int r = out ? copy_to_user(buf + done, p->ring + off, part) : copy_from_user(p->ring + off, buf + done, part);
+
+		if (r)
+			return done ? (s64)done : r;
+		done += part;
+	}
+	return (s64)done;
+}
+
+static s64 pipe_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct pipe *p = f->priv;
+	s64 r;
+
+	(void)pos;
+	if (!n)
+		return 0;
+	for (;;) {
+		mutex_lock(&p->lock);
+		if (used(p)) {
+			r = ring_move(p, p->tail, buf, MIN(n, used(p)), true);
+			if (r > 0)
+				WRITE_ONCE(p->tail, p->tail + r);
+			mutex_unlock(&p->lock);
+			waitq_wake_all(&p->wq);
+			return r;
+		}
+		mutex_unlock(&p->lock);
+		if (!READ_ONCE(p->writers))
+			return 0;
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		r = wait_event(&p->wq, used(p) || !READ_ONCE(p->writers), WAIT_FOREVER);
+		if (r)
+			return r;
+	}
+}
+
+static s64 broken(void)
+{
+	(void)!signal_send_thread(thread_current(), SIGPIPE_NR, process_pid(process_current()));
+	return -EPIPE;
+}
+
+static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct pipe *p = f->priv;
+	size_t done = 0, need = n <= PIPE_ATOMIC ? n : 1;
+	s64 r = 0;
+
+	(void)pos;
+	while (done < n) {
+		size_t room;
+
+		mutex_lock(&p->lock);
+		room = PIPE_SIZE - used(p);
+		if (READ_ONCE(p->readers) && room >= need) {
+			r = ring_move(p, p->head, buf + done, MIN(n - done, room), false);
+			if (r > 0)
+				WRITE_ONCE(p->head, p->head + r);
+			mutex_unlock(&p->lock);
+			waitq_wake_all(&p->wq);
+			if (r < 0)
+				break;
+			done += r;
+			continue;
+		}
+		mutex_unlock(&p->lock);
+		if (!READ_ONCE(p->readers)) {
+			r = broken();
+			break;
+		}
+		r = -EAGAIN;
+		if (f->flags & O_NONBLOCK)
+			break;
+		r = wait_event(&p->wq, PIPE_SIZE - used(p) >= need || !READ_ONCE(p->readers), WAIT_FOREVER);
+		if (r)
+			break;
+	}
+	return done ? (s64)done : r;
+}
+
+static unsigned reader_poll(struct file *f, struct poll_table *pt)
+{
+	struct pipe *p = f->priv;
+
+	poll_wait(pt, &p->wq);
+	return (used(p) ? POLLIN | POLLRDNORM : 0) | (READ_ONCE(p->writers) ? 0 : POLLHUP);
+}
+
+static unsigned writer_poll(struct file *f, struct poll_table *pt)
+{
+	struct pipe *p = f->priv;
+
+	poll_wait(pt, &p->wq);
+	return (PIPE_SIZE - used(p) >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0) | (READ_ONCE(p->readers) ? 0 : POLLERR);
+}
+
+static void end_closed(struct pipe *p, unsigned *end)
+{
+	bool last;
+
+	mutex_lock(&p->lock);
+	WRITE_ONCE(*end, 0);
+	last = !p->readers && !p->writers;
+	mutex_unlock(&p->lock);
+	if (last)
+		kfree(p);
+	else
+		waitq_wake_all(&p->wq);
+}
+
+static void reader_release(struct file *f)
+{
+	struct pipe *p = f->priv;
+
+	end_closed(p, &p->readers);
+}
+
+static void writer_release(struct file *f)
+{
+	struct pipe *p = f->priv;
+
+	end_closed(p, &p->writers);
+}
+
+static const struct file_ops reader_ops = {
+	.name = "pipe:[0]", .stream = true, .read = pipe_read, .poll = reader_poll, .release = reader_release,
+};
+static const struct file_ops writer_ops = {
+	.name = "pipe:[0]", .stream = true, .write = pipe_write, .poll = writer_poll, .release = writer_release,
+};
+
+int pipe_create(int flags, struct file **reader, struct file **writer)
+{
+	struct pipe *p = kmalloc(sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	mutex_init(&p->lock);
+	waitq_init(&p->wq);
+	p->head = p->tail = 0;
+	p->readers = p->writers = 1;
+	*reader = file_create(&reader_ops, flags | O_RDONLY, p);
+	*writer = file_create(&writer_ops, flags | O_WRONLY, p);
+	if (*reader && *writer)
+		return 0;
+	/* A file that was made takes its end along; the other end is closed by hand. */
+	if (*reader) {
+		p->writers = 0;
+		file_put(*reader);
+	} else if (*writer) {
+		p->readers = 0;
+		file_put(*writer);
+	} else {
+		kfree(p);
+	}
+	return -ENOMEM;
+}

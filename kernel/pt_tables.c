@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Table pages: birth, spare ones, splitting, death.
+ *
+ * An emptied table is all zero and, where the reader does not snoop, flushed: a few of them stay with
+ * their tree as spares, so that mapping and unmapping one page again and again zeroes and flushes no
+ * page twice.  Spares are chained through their first entry, whose line is flushed again when the
+ * page is used.
+ */
+#include "kernel/pt_tables.h"
+
+#define SPARE_KEPT 8u
+
+int pt_init(struct pt *pt, const struct pt_format *fmt, unsigned levels, unsigned max_leaf, bool flush)
+{
+	BUG_ON(levels < 3 || levels > 5 || max_leaf < 1 || max_leaf > 3);
+	*pt = (struct pt){
+		.fmt = fmt,
+		.root = frame_alloc(SZ_4K),
+		.levels = (u8)levels,
+		.max_leaf = (u8)max_leaf,
+		.flush = flush,
+		.tables = 1,
+		.top = pt_span(levels + 1),
+		.spare = FRAME_NONE,
+	};
+	if (pt->root == FRAME_NONE)
+		return -ENOMEM;
+	pt_flush(pt, phys_to_virt(pt->root), PT_ENTRIES);
+	return 0;
+}
+
+static void spare_push(struct pt *pt, paddr_t page)
+{
+	*(u64 *)phys_to_virt(page) = pt->spare;
+	pt->spare = page;
+	pt->nspare++;
+}
+
+paddr_t pt_table_take(struct pt *pt)
+{
+	paddr_t page = pt->spare;
+	u64 *first = phys_to_virt(page);
+
+	BUG_ON(!pt->nspare);
+	pt->spare = *first;
+	pt->nspare--;
+	*first = 0;
+	pt->tables++;
+	return page;
+}
+
+int pt_reserve(struct pt *pt, u64 n)
+{
+	while (pt->nspare < n) {
+		paddr_t page = frame_alloc(SZ_4K);
+
+		if (page == FRAME_NONE) {
+			pt_reserve_trim(pt);
+			return -ENOMEM;
+		}
+		pt_flush(pt, phys_to_virt(page), PT_ENTRIES);
+		spare_push(pt, page);
+		if (pt->nspare % PT_ENTRIES == 0)
+			resched_point();
+	}
+	return 0;
+}
+
+static void spare_free_to(struct pt *pt, u64 keep)
+{
+	while (pt->nspare > keep) {
+		frame_put_zeroed(pt_table_take(pt));
+		pt->tables--;
+		if (pt->nspare % PT_ENTRIES == 0)
+			resched_point();
+	}
+}
+
+void pt_reserve_trim(struct pt *pt)
+{
+	spare_free_to(pt, SPARE_KEPT);
+}
+
+void pt_trash_free(struct pt_trash *trash)
+{
+	struct pt *pt = trash->pt;
+
+	while (trash->count) {
+		paddr_t page = trash->head;
+		u64 *first = phys_to_virt(page);
+
+		trash->head = *first;
+		trash->count--;
+		*first = 0;
+		if (pt->nspare < SPARE_KEPT)
+			spare_push(pt, page);
+		else
+			frame_put_zeroed(page);
+		if (trash->count % PT_ENTRIES == 0)
+			resched_point();
+	}
+	trash->head = FRAME_NONE_PT;
+}
+
+void pt_split(struct pt *pt, u64 *entry, unsigned level)
+{
+	paddr_t page = pt_table_take(pt), pa = *entry & pt->fmt->addr_mask;
+	u64 bits = pt->fmt->leaf(pt->fmt->prot(*entry), level - 1) | (level > 2 ? pt->fmt->large : 0);
+	u64 *table = phys_to_virt(page);
+
+	for (unsigned i = 0; i < PT_ENTRIES; i++)
+		table[i] = (pa + i * pt_span(level - 1)) | bits;
+	*frame_note(page) = PT_ENTRIES;
+	pt_flush(pt, table, PT_ENTRIES); /* before the reader can come here */
+	WRITE_ONCE(*entry, page | pt->fmt->table);
+	pt_flush(pt, entry, 1);
+}
+
+/* The level of the leaf that reaches over va, 1 when none does. */
+static unsigned straddles(const struct pt *pt, u64 va)
+{
+	u64 *table = phys_to_virt(pt->root);
+
+	if (va >= pt->top || IS_ALIGNED(va, pt_span(pt->max_leaf)))
+		return 1;
+	for (unsigned level = pt->levels;; level--) {
+		u64 e = table[pt_index(va, level)];
+
+		if (pt_is_leaf(pt, e, level))
+			return IS_ALIGNED(va, pt_span(level)) ? 1 : level;
+		if (!pt_is_table(pt, e, level))
+			return 1;
+		table = pt_table(pt, e);
+	}
+}
+
+unsigned pt_split_need(const struct pt *pt, u64 va, u64 len)
+{
+	if (pt->max_leaf == 1)
+		return 0;
+	return straddles(pt, va) - 1 + straddles(pt, va + len) - 1;
+}
+
+/* Frees everything below; entries need not be cleared: nobody reads them any more. */
+static void destroy(struct pt *pt, u64 *table, unsigned level, u64 limit)
+{
+	u64 base = 0;
+
+	for (unsigned i = 0; i < PT_ENTRIES && base < limit; i++, base += pt_span(level)) {
+		if (!pt_is_table(pt, table[i], level))
+			continue;
+		if (level > 2)
+			destroy(pt, pt_table(pt, table[i]), level - 1, pt_span(level));
+		frame_put(table[i] & pt->fmt->addr_mask);
+		pt->tables--;
+	}
+	resched_point();
+}
+
+void pt_destroy(struct pt *pt)
+{
+	destroy(pt, phys_to_virt(pt->root), pt->levels, pt->top);
+	spare_free_to(pt, 0);
+	frame_put(pt->root);
+	pt->tables--;
+	pt->root = FRAME_NONE;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Reading page tables: one address, a range, all leaves in order, all table pages. */
+#include "kernel/pt_tables.h"
+
+bool pt_leaf_bits(const struct pt *pt, unsigned prot, u64 bits[4])
+{
+	for (unsigned l = 1; l <= pt->max_leaf; l++)
+		bits[l] = pt->fmt->leaf(prot, l) | (l > 1 ? pt->fmt->large : 0);
+	return bits[1] & pt->fmt->present;
+}
+
+void pt_descend(const struct pt *pt, u64 va, u64 end, struct pt_place *p)
+{
+	u64 present = pt->fmt->present, large = pt->fmt->large, mask = pt->fmt->addr_mask;
+	u64 differ = va ^ (end - 1);
+	unsigned shift = pt_shift(pt->levels);
+
+	p->page = pt->root;
+	for (p->level = pt->levels; p->level > 1 && !(differ >> shift); p->level--, shift -= 9) {
+		u64 *entry = (u64 *)phys_to_virt(p->page) + ((va >> shift) & (PT_ENTRIES - 1));
+		u64 e = *entry;
+
+		if (!(e & present) || (e & large))
+			return;
+		p->entry[p->level] = entry;
+		p->page = e & mask;
+	}
+}
+
+/* Walk to va: true with the leaf, or false with *size the span of the empty entry. */
+static bool walk(const struct pt *pt, u64 va, struct pt_leaf *out, u64 *size)
+{
+	const u64 *table = phys_to_virt(pt->root);
+
+	for (unsigned level = pt->levels;; level--) {
+		u64 e = READ_ONCE(table[pt_index(va, level)]);
+
+		*size = pt_span(level);
+		if (pt_is_leaf(pt, e, level)) {
+			*out = (struct pt_leaf){
+				.va = ALIGN_DOWN(va, *size),
+				.pa = e & pt->fmt->addr_mask,
+				.size = *size,
+				.prot = pt->fmt->prot(e),
+			};
+			return true;
+		}
+		if (!pt_is_table(pt, e, level))
+			return false;
+		table = pt_table(pt, e);
+	}
+}
+
+bool pt_lookup(const struct pt *pt, u64 va, struct pt_leaf *out)
+{
+	u64 size;
+
+	return va < pt->top && walk(pt, va, out, &size);
+}
+
+bool pt_next(const struct pt *pt, u64 *va, struct pt_leaf *out)
+{
+	u64 size;
+
+	while (*va < pt->top) {
+		bool found = walk(pt, *va, out, &size);
+
+		*va = ALIGN_DOWN(*va, size) + size;
+		if (found)
+			return true;
+	}
+	return false;
+}
+
+static void each(const struct pt *pt, paddr_t page, unsigned level, u64 limit,
+		 void (*fn)(paddr_t table, void *arg), void *arg)
+{
+	const u64 *table = phys_to_virt(page);
+	u64 base = 0;
+
+	fn(page, arg);
+	for (unsigned i = 0; level > 1 && i < PT_ENTRIES && base < limit; i++, base += pt_span(level))
+		if (pt_is_table(pt, table[i], level))
+			each(pt, table[i] & pt->fmt->addr_mask, level - 1, pt_span(level), fn, arg);
+}
+
+void pt_each_table(const struct pt *pt, void (*fn)(paddr_t table, void *arg), void *arg)
+{
+	each(pt, pt->root, pt->levels, pt->top, fn, arg);
+	for (paddr_t page = pt->spare; page != FRAME_NONE; page = *(u64 *)phys_to_virt(page))
+		fn(page, arg);
+}

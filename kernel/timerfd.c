@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * timerfd: a kernel timer behind a descriptor.  The wait queue's lock guards the counts; the timer
+ * itself is armed and cancelled under `setting`, so that two calls of settime do not mix.
+ */
+#include <linux/fcntl.h>
+
+#include "kernel/frames.h"
+#include "kernel/objects.h"
+#include "kernel/poll.h"
+#include "kernel/sched.h"
+
+struct timerfd {
+	struct ktimer timer;
+	struct mutex setting;
+	struct waitq wq;
+	u64 expirations;
+	u64 when, interval; /* when: 0 = off */
+	bool realtime;
+};
+
+static void timerfd_fire(struct ktimer *k)
+{
+	struct timerfd *t = container_of(k, struct timerfd, timer);
+	bool on = spin_lock(&t->wq.lock);
+	u64 now = arch_now_ns();
+
+	t->expirations++;
+	if (t->interval) {
+		u64 missed = now > t->when ? (now - t->when) / t->interval : 0;
+
+		t->expirations += missed;
+		t->when += (missed + 1) * t->interval;
+		ktimer_arm(k, t->when);
+	} else {
+		t->when = 0;
+	}
+	waitq_wake_locked(&t->wq, ~0u);
+	spin_unlock(&t->wq.lock, on);
+}
+
+static void times_now(struct timerfd *t, struct timerfd_times *out)
+{
+	bool on = spin_lock(&t->wq.lock);
+	u64 now = arch_now_ns();
+
+	out->value_ns = !t->when ? 0 : t->when > now ? t->when - now : 1;
+	out->interval_ns = t->interval;
+	spin_unlock(&t->wq.lock, on);
+}
+
+void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_times *old)
+{
+	struct timerfd *t = f->priv;
+	bool on;
+
+	mutex_lock(&t->setting);
+	times_now(t, old);
+	on = spin_lock(&t->wq.lock);
+	t->interval = 0; /* a timer that is firing now does not arm itself again */
+	spin_unlock(&t->wq.lock, on);
+	ktimer_cancel(&t->timer);
+	on = spin_lock(&t->wq.lock);
+	t->expirations = 0;
+	t->when = n->value_ns;
+	t->interval = n->value_ns ? n->interval_ns : 0;
+	spin_unlock(&t->wq.lock, on);
+	if (n->value_ns)
+		ktimer_arm(&t->timer, n->value_ns);
+	mutex_unlock(&t->setting);
+}
+
+void timerfd_get(struct file *f, struct timerfd_times *out)
+{
+	times_now(f->priv, out);
+}
+
+static bool take(struct timerfd *t, u64 *value)
+{
+	bool on = spin_lock(&t->wq.lock);
+
+	*value = t->expirations;
+	t->expirations = 0;
+	spin_unlock(&t->wq.lock, on);
+	return *value != 0;
+}
+
+static s64 timerfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct timerfd *t = f->priv;
+	u64 value = 0;
+	int r;
+
+	(void)pos;
+	if (n < sizeof(value))
+		return -EINVAL;
+	if (!take(t, &value)) {
+		if (f->flags & O_NONBLOCK)
+			return -EAGAIN;
+		r = wait_event(&t->wq, take(t, &value), WAIT_FOREVER);
+		if (r)
+			return r;
+	}
+	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
+}
+
+static unsigned timerfd_poll(struct file *f, struct poll_table *pt)
+{
+	struct timerfd *t = f->priv;
+
+	poll_wait(pt, &t->wq);
+	return READ_ONCE(t->expirations) ? POLLIN : 0;
+}
+
+static void timerfd_release(struct file *f)
+{
+	struct timerfd *t = f->priv;
+	bool on = spin_lock(&t->wq.lock);
+
+	t->interval = 0;
+	spin_unlock(&t->wq.lock, on);
+	ktimer_cancel(&t->timer);
+	kfree(t);
+}
+
+static const struct file_ops timerfd_ops = {
+	.name = "anon_inode:[timerfd]", .stream = true,
+	.read = timerfd_read, .poll = timerfd_poll, .release = timerfd_release,
+};
+
+bool file_is_timerfd(const struct file *f)
+{
+	return f->ops == &timerfd_ops;
+}
+
+bool timerfd_is_realtime(const struct file *f)
+{
+	const struct timerfd *t = f->priv;
+
+	return t->realtime;
+}
+
+struct file *timerfd_create_file(int flags, bool realtime)
+{
+	struct timerfd *t = kzalloc(sizeof(*t));
+	struct file *f;
+
+	if (!t)
+		return NULL;
+	t->timer.fn = timerfd_fire;
+	t->realtime = realtime;
+	mutex_init(&t->setting);
+	waitq_init(&t->wq);
+	f = file_create(&timerfd_ops, flags | O_RDWR, t);
+	if (!f)
+		kfree(t);
+	return f;
+}

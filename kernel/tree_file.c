@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Open files of the tree: directories, read-only program files, text attributes and binary ones.
+ * A text attribute is produced when it is read at offset 0 and served from that copy until then
+ * (as Linux's seq_file does); a store gets one NUL-terminated copy of each write.
+ *
+ * A private mapping of a program file is a copy in memory of its own: nobody writes files here.
+ */
+#include <linux/fcntl.h>
+
+#include "kernel/frames.h"
+#include "kernel/mobj.h"
+#include "kernel/tree.h"
+
+#define ATTR_TEXT_MAX 65536u
+#define ATTR_STORE_MAX 4096u
+#define BIN_CHUNK 256u
+
+/* ---- program files ---- */
+
+static s64 data_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	const struct node *node = f->node;
+
+	if (*pos >= node->size)
+		return 0;
+	n = MIN(n, node->size - *pos);
+	if (copy_to_user(buf, node->data + *pos, n))
+		return -EFAULT;
+	*pos += n;
+	return (s64)n;
+}
+
+static s64 data_size(struct file *f)
+{
+	return (s64)f->node->size;
+}
+
+static int data_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+{
+	const struct node *node = f->node;
+	struct mobj *m = mobj_create_anon(len, true);
+	int r = 0;
+
+	(void)prot, (void)flags;
+	if (!m)
+		return -ENOMEM;
+	if (off < node->size)
+		r = mobj_write(m, 0, node->data + off, MIN(len, node->size - off));
+	if (r) {
+		mobj_put(m);
+		return r;
+	}
+	*obj = m;
+	*obj_off = 0;
+	return 0;
+}
+
+static const struct file_ops data_ops = {
+	.read = data_read, .size = data_size, .mmap = data_mmap,
+};
+
+const u8 *tree_file_data(const struct file *f, u64 *size)
+{
+	if (f->ops != &data_ops)
+		return NULL;
+	*size = f->node->size;
+	return f->node->data;
+}
+
+/* ---- directories ---- */
+
+static s64 dir_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	(void)f, (void)buf, (void)n, (void)pos;
+	return -EISDIR;
+}
+
+static s64 dir_size(struct file *f)
+{
+	(void)f;
+	return 0;
+}
+
+static const struct file_ops dir_ops = { .read = dir_read, .size = dir_size };
+
+/* ---- text attributes ---- */
+
+struct attr_text {
+	s64 len;
+	char text[];
+};
+
+static s64 attr_fill(struct file *f)
+{
+	struct node *node = f->node;
+	struct attr_text *t = f->priv;
+	struct attr_text *smaller;
+	s64 r;
+
+	if (!node->ops->show)
+		return -EIO;
+	if (!t)
+		t = kmalloc(sizeof(*t) + ATTR_TEXT_MAX);
+	if (!t)
+		return -ENOMEM;
+	f->priv = NULL;
+	r = node_enter(node);
+	if (!r) {
+		r = node->ops->show(node, t->text, ATTR_TEXT_MAX);
+		node_leave(node);
+	}
+	if (r < 0) {
+		kfree(t);
+		return r;
+	}
+	t->len = MIN(r, (s64)ATTR_TEXT_MAX);
+	smaller = kmalloc(sizeof(*t) + t->len);
+	if (smaller) {
+		memcpy(smaller, t, sizeof(*t) + t->len);
+		kfree(t);
+		t = smaller;
+	}
+	f->priv = t;
+	return 0;
+}
+
+static s64 attr_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	const struct attr_text *t;
+	s64 r;
+
+	if (!*pos || !f->priv) {
+		kfree(f->priv);
+		f->priv = NULL;
+		r = attr_fill(f);
+		if (r)
+			return r;
+	}
+	t = f->priv;
+	if (*pos >= (u64)t->len)
+		return 0;
+	n = MIN(n, t->len - *pos);
+	if (copy_to_user(buf, t->text + *pos, n))
+		return -EFAULT;
+	*pos += n;
+	return (s64)n;
+}
+
+static s64 attr_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	struct node *node = f->node;
+	char *text;
+	s64 r;
+
+	if (!node->ops->store)
+		return -EIO;
+	if (n > ATTR_STORE_MAX)
+		return -E2BIG;
+	text = kmalloc(n + 1);
+	if (!text)
+		return -ENOMEM;
+	r = copy_from_user(text, buf, n);
+	text[n] = 0;
+	if (!r)
+		r = node_enter(node);
+	if (!r) {
+		r = node->ops->store(node, text, n);
+		node_leave(node);
+	}
+	kfree(text);
+	if (r > 0)
+		*pos += r;
+	return r;
+}
+
+static s64 attr_size(struct file *f)
+{
+	(void)f;
+	return 4096;
+}
+
+static void attr_release(struct file *f)
+{
+	kfree(f->priv);
+}
+
+static const struct file_ops attr_ops = {
+	.read = attr_read, .write = attr_write, .size = attr_size, .release = attr_release,
+};
+
+/* ---- binary attributes ---- */
+
+static s64 bin_move(struct file *f, uaddr_t buf, size_t n, u64 *pos, bool write)
+{
+	struct node *node = f->node;
+	u8 chunk[BIN_CHUNK];
+	size_t done = 0;
+	s64 r = 0;
+
+	if (node->ops->bin_size) {
+		if (*pos >= node->ops->bin_size)
+			return write ? -EFBIG : 0;
+		n = MIN(n, node->ops->bin_size - *pos);
+	}
+	while (done < n) {
+		size_t part = MIN(n - done, sizeof(chunk));
+
+		if (write && copy_from_user(chunk, buf + done, part)) {
+			r = -EFAULT;
+			break;
+		}
+		r = node_enter(node);
+		if (r)
+			break;
+		r = write ? node->ops->bin_write(node, *pos, chunk, part) : node->ops->bin_read(node, *pos, chunk, part);
+		node_leave(node);
+		if (r <= 0)
+			break;
+		if (!write && copy_to_user(buf + done, chunk, r)) {
+			r = -EFAULT;
+			break;
+		}
+		*pos += r;
+		done += r;
+		if ((size_t)r < part)
+			break;
+	}
+	return done ? (s64)done : r;
+}
+
+static s64 bin_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	return f->node->ops->bin_read ? bin_move(f, buf, n, pos, false) : -EIO;
+}
+
+static s64 bin_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	return f->node->ops->bin_write ? bin_move(f, buf, n, pos, true) : -EIO;
+}
+
+static s64 bin_size(struct file *f)
+{
+	return (s64)f->node->ops->bin_size;
+}
+
+static const struct file_ops bin_ops = { .read = bin_read, .write = bin_write, .size = bin_size };
+
+/* ---- opening ---- */
+
+static int may_open(const struct node *n, int flags)
+{
+	bool writes = (flags & O_ACCMODE) != O_RDONLY;
+
+	if ((flags & O_DIRECTORY) && n->kind != NODE_DIR)
+		return -ENOTDIR;
+	if (n->kind == NODE_SYMLINK)
+		return -ELOOP;
+	if (n->kind == NODE_DIR && (writes || (flags & O_CREAT)))
+		return -EISDIR;
+	if (n->kind == NODE_FILE && (writes || (flags & O_TRUNC)))
+		return -EROFS;
+	if (n->kind == NODE_ATTR && writes && !n->ops->store)
+		return -EACCES;
+	if (n->kind == NODE_BIN && writes && !n->ops->bin_write)
+		return -EACCES;
+	return 0;
+}
+
+int tree_open(struct node *n, int flags, struct file **out)
+{
+	static const struct file_ops *const by_kind[] = {
+		[NODE_DIR] = &dir_ops, [NODE_FILE] = &data_ops, [NODE_ATTR] = &attr_ops, [NODE_BIN] = &bin_ops,
+		[NODE_CHAR] = NULL, [NODE_SYMLINK] = NULL,
+	};
+	int r = may_open(n, flags);
+	struct file *f;
+
+	if (r)
+		return r;
+	f = file_create(by_kind[n->kind], flags & (O_ACCMODE | O_NONBLOCK | O_APPEND | O_PATH), NULL);
+	if (!f)
+		return -ENOMEM;
+	f->node = n;
+	node_get(n);
+	if (n->kind == NODE_CHAR) {
+		r = node_enter(n);
+		if (!r) {
+			r = n->ops->open(n, f);
+			node_leave(n);
+		}
+		if (r) {
+			f->ops = NULL;
+			file_put(f);
+			return r;
+		}
+	}
+	*out = f;
+	return 0;
+}

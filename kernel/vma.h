@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to address spaces: what an mm is made of and what its files share.
+ *
+ * mm->lock guards all of it.  Leaves of the page table never reach over a VMA's edge: whoever cuts a
+ * VMA first takes away the leaf that straddles the cut, and what remains faults in again.  So no
+ * unmapping ever needs memory for splitting.
+ *
+ * A private VMA without a file owns its range of its object: unmapping lets the pages go.  Others let
+ * their object go and no more.  Objects and files of removed VMAs are put after mm->lock is dropped,
+ * because a release may zap other views of this mm.
+ */
+#ifndef KERNEL_VMA_H
+#define KERNEL_VMA_H
+
+#include <linux/mman.h>
+#include <sys/queue.h>
+#include <sys/tree.h>
+
+#include "kernel/frames.h"
+#include "kernel/mm.h"
+#include "kernel/mobj_slots.h"
+#include "kernel/pt.h"
+#include "kernel/thread.h"
+
+#define MM_MAX_VMAS 65530u /* Linux's vm.max_map_count */
+
+struct vma {
+	RB_ENTRY(vma) node;
+	TAILQ_ENTRY(vma) view; /* obj->viewers, under obj->lock too */
+	struct mm *mm;
+	uaddr_t start, end;
+	u64 off; /* of start, in obj */
+	int prot, flags;
+	struct mobj *obj;
+	struct file *file;
+	u64 zapped; /* obj->zaps that has been through here */
+	struct vma *next_dead;
+};
+RB_HEAD(vma_tree, vma);
+
+struct mm {
+	u32 users; /* the address space lives */
+	u32 holds; /* this struct lives; all users together hold once */
+	struct mutex lock;
+	struct vma_tree vmas;
+	unsigned nvmas;
+	struct vma *hit; /* found last */
+	struct pt pt;
+	u64 resident;
+	uaddr_t brk_start, brk;
+	uaddr_t search; /* areas are looked for downward from here */
+	struct mm_watch *watches;
+	TAILQ_ENTRY(mm) all;
+};
+
+/* It alone shows its range of the object, and there is nothing behind the object. */
+static inline bool vma_owns(const struct vma *v)
+{
+	return !(v->flags & MAP_SHARED) && !v->file && !v->obj->phys;
+}
+
+/* ---- mm_vma.c: the tree; lock held ---- */
+struct vma *vma_find(struct mm *mm, uaddr_t addr);      /* that covers addr */
+struct vma *vma_find_from(struct mm *mm, uaddr_t addr); /* first that ends above addr */
+struct vma *vma_next(struct vma *v);
+struct vma *vma_prev(struct vma *v);
+/* A copy of *proto with references on object and file, in no tree; NULL: no memory. */
+struct vma *vma_create(const struct vma *proto);
+void vma_insert(struct mm *mm, struct vma *v);
+/* Out of tree and views, onto *dead; its object and file stay referenced until vma_bury(). */
+void vma_remove(struct mm *mm, struct vma *v, struct vma **dead);
+void vma_bury(struct vma *dead); /* lock not held */
+/* True when [addr, addr+len) lies in VMAs without a hole. */
+bool vma_covered(struct mm *mm, uaddr_t addr, u64 len);
+/* Make addr a VMA edge, with *spare as the new upper part if one is needed (then *spare is NULL). */
+void vma_cut(struct mm *mm, uaddr_t addr, struct vma **spare);
+/* Join v with its neighbours where they continue each other. */
+void vma_join(struct mm *mm, struct vma *v, struct vma **dead);
+/* A hole of len bytes whose start is `skew` modulo `align`; 0 when there is none. */
+uaddr_t vma_hole(struct mm *mm, u64 len, u64 align, u64 skew);
+/* Where an area of this object wants to start: alignment and skew. */
+void vma_placement(const struct mobj *obj, u64 off, u64 len, u64 *align, u64 *skew);
+
+/* ---- mm.c ---- */
+void mm_hold(struct mm *mm);
+void mm_drop(struct mm *mm);
+
+/* ---- mm_view.c: translations; lock held ---- */
+/* Take away every translation of [start, end), watches' too, and flush. */
+void mm_clear(struct mm *mm, uaddr_t start, uaddr_t end);
+unsigned vma_pt_prot(const struct vma *v);
+
+/* ---- mm_unmap.c; lock held ---- */
+/* spare: two VMAs that cutting may need. */
+void mm_remove_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma *spare[2], struct vma **dead);
+/* Two VMAs for cutting: 0 or -ENOMEM (also when the mm has too many VMAs). */
+int must_check vma_spares(struct mm *mm, struct vma *spare[2]);
+void vma_spares_free(struct vma *spare[2]);
+
+/* ---- mm_audit.c ---- */
+unsigned mm_audit(void); /* findings, each with a line */
+
+#endif
