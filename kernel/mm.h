@@ -32,8 +32,8 @@ struct mm_map_args {
 	u64 off;          /* in obj; 4 KiB aligned */
 	struct file *file; /* reference kept as long as the mapping lives; may be NULL */
 };
-/* Address, or -EINVAL/-ENOMEM/-EEXIST/-EPERM (fixed, below MM_LOW). A private mapping of a shared object is
- * not offered: copy first. A private mapping without a file owns its range of obj: unmapping and
+/* Address, or -EINVAL/-ENOMEM/-EEXIST/-EPERM (fixed, below MM_LOW). A private mapping of a shared object
+ * is not offered: copy first. A private mapping without a file owns its range of obj: unmapping and
  * MADV_DONTNEED free the pages there. */
 s64 must_check mm_map(struct mm *mm, const struct mm_map_args *a);
 int must_check mm_unmap(struct mm *mm, uaddr_t addr, u64 len);
@@ -65,7 +65,8 @@ struct mm_watch {
 void mm_watch_add(struct mm *mm, struct mm_watch *w);
 void mm_watch_remove(struct mm *mm, struct mm_watch *w);
 /* Make the page at addr present for `access` and call fn with the mm's lock held, so that fn can
- * install a translation that no zap misses. prot: enum pt_prot bits that the VMA allows. Errors: mm_fault's, fn's. */
+ * install a translation that no zap misses. prot: enum pt_prot bits that the VMA allows. Errors:
+ * mm_fault's, fn's. */
 struct mm_page {
 	uaddr_t addr; /* start of the page */
 	paddr_t pa;
@@ -87,8 +88,8 @@ struct mm_vma_info {
 bool mm_next_vma(struct mm *mm, uaddr_t *addr, struct mm_vma_info *out);
 u64 mm_resident(struct mm *mm); /* bytes */
 
-/* The audit walks every live address space. fn runs with the mm's lock held: it may walk mm_pt(), not call
- * back into the mm. */
+/* The audit walks every live address space. fn runs with the mm's lock held: it may walk mm_pt(), not
+ * call back into the mm. */
 void mm_each(void (*fn)(struct mm *mm, void *arg), void *arg);
 struct pt;
 const struct pt *mm_pt(const struct mm *mm);

@@ -161,7 +161,7 @@ int mm_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
 	else
 		err = vma_spares(mm, spare);
 	if (!err)
-		protect_range(mm, addr, addr + len, prot & (PROT_READ | PROT_WRITE | PROT_EXEC), spare, &dead);
+		protect_range(mm, addr, addr + len, prot & ~PROT_SEM, spare, &dead);
 	mutex_unlock(&mm->lock);
 	vma_spares_free(spare);
 	vma_bury(dead);

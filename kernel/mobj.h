@@ -41,7 +41,8 @@ int must_check mobj_page(struct mobj *m, u64 off, bool alloc, struct mobj_page *
 /* Copy between a kernel buffer and an anonymous object, without any process. 0, -ENOMEM, -ENXIO. */
 int must_check mobj_write(struct mobj *m, u64 off, const void *src, size_t n);
 int must_check mobj_read(struct mobj *m, u64 off, void *dst, size_t n);
-/* Take away all CPU and nested views of [off, off+len); returns after the flushes. */
+/* Take away all CPU and nested views of [off, off+len); returns after the flushes. The caller has a
+ * reference and holds no mm's lock; it may hold what comes before those (device locks). */
 void mobj_zap(struct mobj *m, u64 off, u64 len);
 /* Free the pages of [off, off+len) that are not pinned (they read as zero when touched next). */
 void mobj_punch(struct mobj *m, u64 off, u64 len);

@@ -62,7 +62,7 @@ static u64 record_end(const struct pin *p, const struct pin_chunk *c, u32 i)
 
 bool pin_next(const struct pin *p, u64 *pos, struct pin_run *run)
 {
-	struct pin *hint = (struct pin *)p; /* all pins are heap objects; the hint is no part of the value */
+	struct pin *hint = (struct pin *)p; /* pins are heap objects; the hint is no part of the value */
 	const struct pin_chunk *c = p->last;
 	u32 i = p->at;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Mapping in page tables.  It decodes first: a look at the range finds what is in the way and counts the tables that
- * will be needed; those are reserved; what then writes cannot fail.
+ * Mapping in page tables.  It decodes first: a look at the range finds what is in the way and counts
+ * the tables that will be needed; those are reserved; what then writes cannot fail.
  *
  * Order of writes, which a reader that walks at the same time relies on: a new table is filled, then
  * flushed, and only then does the entry that points to it appear, flushed in turn.  Leaves are

@@ -51,7 +51,8 @@ void arch_context_switch(struct arch_context *from, const struct arch_context *t
 
 void *arch_kstack_alloc(void)
 {
-	char *p = mmap(NULL, STACK_EXTRA + ARCH_KSTACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *p = mmap(NULL, STACK_EXTRA + ARCH_KSTACK_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return p == MAP_FAILED ? NULL : p + STACK_EXTRA;
 }

@@ -16,6 +16,7 @@
 #include "kernel/base.h"
 
 struct mm;
+struct mobj;
 
 /* ---- RAM (ram.c) ---- */
 #define HOST_RAM_SIZE (512ull << 20)
@@ -81,6 +82,8 @@ struct mm *host_mm(void);
 /* The n-th page-sized piece of a user copy from now on is -EFAULT (1: the next); 0: none. Once. */
 void host_efault_at(u64 n);
 u64 host_copy_count(void);
+/* mm_map() of an object, or (obj NULL) of fresh private memory. */
+s64 host_map(struct mm *mm, uaddr_t addr, u64 len, int prot, int flags, struct mobj *obj, u64 off);
 /* Fresh zeroed memory in the current mm (one is made when there is none); its address. */
 uaddr_t host_user_alloc(u64 len);
 /* Drop the current mm. */

@@ -151,22 +151,37 @@ s64 copy_string_from_user(char *dst, uaddr_t src, size_t cap)
 	return -ENAMETOOLONG;
 }
 
-uaddr_t host_user_alloc(u64 len)
+s64 host_map(struct mm *mm, uaddr_t addr, u64 len, int prot, int flags, struct mobj *obj, u64 off)
 {
-	struct mobj *obj = mobj_create_anon(len, false);
 	struct mm_map_args args = {
-		.len = len, .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS, .obj = obj,
+		.addr = addr, .len = len, .prot = prot, .flags = flags, .obj = obj, .off = off,
 	};
 	s64 at;
 
+	if (!obj) {
+		args.obj = mobj_create_anon(len, false);
+		args.flags |= MAP_PRIVATE | MAP_ANONYMOUS;
+	}
+	if (!args.obj)
+		return -ENOMEM;
+	at = mm_map(mm, &args);
+	if (!obj)
+		mobj_put(args.obj);
+	return at;
+}
+
+uaddr_t host_user_alloc(u64 len)
+{
+	s64 at = -ENOMEM;
+
 	if (!current_mm)
 		host_set_mm(mm_create());
-	at = obj && current_mm ? mm_map(current_mm, &args) : -ENOMEM;
+	if (current_mm)
+		at = host_map(current_mm, 0, len, PROT_READ | PROT_WRITE, 0, NULL, 0);
 	if (at < 0) {
 		fprintf(stderr, "host: no user memory\n");
 		abort();
 	}
-	mobj_put(obj);
 	return (uaddr_t)at;
 }
 

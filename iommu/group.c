@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IOMMU groups: the finest partition of the functions that hardware can keep.  Two functions are in
+ * one group when they share a requester id (pci/alias.c), when a port or bridge on the way up does
+ * not force their requests upstream (pci/acs.c), or when they are functions of one slot that may talk
+ * inside of it.  The safe rule, our default, also joins all that hangs on one switch when one of its
+ * downstream ports does not redirect; `iommu.groups=linux` leaves that out, as Linux does.
+ *
+ * What joins is a relation between functions, closed over here; so the outcome does not depend on
+ * the order of the list.  Isolation is asked for once per function.  Numbers follow the address of a
+ * group's first function.  Every shared group has a reason, made of the relations that joined it.
+ */
+#include <stdio.h>
+
+#include "iommu/iommu.h"
+#include "kernel/frames.h"
+#include "kernel/options.h"
+
+struct iommu_group_list iommu_groups = TAILQ_HEAD_INITIALIZER(iommu_groups);
+
+struct node {
+	struct pci_dev *dev;
+	unsigned root;    /* union-find; a root is its set's first function */
+	int parent;       /* bridge above, -1 on a root bus; always before its children */
+	bool isolated;
+	int leak;         /* nearest function from here up that is not isolated, -1: none */
+	int slot;         /* first function of its slot that is not isolated, -1: none */
+	int leaky_port;   /* first downstream port on its bus that is not isolated, -1: none */
+	struct iommu_group *group;
+};
+
+struct build {
+	struct node *node; /* in address order */
+	unsigned n;
+	bool linux_rule;
+};
+
+/* Called for each relation: functions x and y belong together because of `why`. */
+typedef void relation_fn(struct build *b, unsigned x, unsigned y, const char *why);
+
+static u32 address(const struct pci_dev *d)
+{
+	return (u32)d->segment << 16 | pci_rid(d);
+}
+
+/* Index of the function at an address, -1: there is none. */
+static int find_node(const struct build *b, u32 a)
+{
+	unsigned lo = 0, hi = b->n;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+
+		if (address(b->node[mid].dev) < a)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < b->n && address(b->node[lo].dev) == a ? (int)lo : -1;
+}
+
+static unsigned find_root(struct build *b, unsigned i)
+{
+	while (b->node[i].root != i) {
+		b->node[i].root = b->node[b->node[i].root].root;
+		i = b->node[i].root;
+	}
+	return i;
+}
+
+static void join(struct build *b, unsigned x, unsigned y, const char *why)
+{
+	unsigned rx = find_root(b, x), ry = find_root(b, y);
+
+	(void)why;
+	b->node[MAX(rx, ry)].root = MIN(rx, ry);
+}
+
+static bool same_slot(const struct pci_dev *a, const struct pci_dev *b)
+{
+	return address(a) >> 3 == address(b) >> 3;
+}
+
+/* Functions of the slot of node i are neighbours in the array: its first. */
+static unsigned slot_first(const struct build *b, unsigned i)
+{
+	while (i && same_slot(b->node[i - 1].dev, b->node[i].dev))
+		i--;
+	return i;
+}
+
+static bool sends_as(struct pci_dev *d, const struct pci_alias *id)
+{
+	struct pci_alias alias[PCI_MAX_ALIASES];
+	unsigned n = pci_dma_aliases(d, alias);
+
+	while (n--)
+		if (alias[n].bus == id->bus && alias[n].devfn == id->devfn)
+			return true;
+	return false;
+}
+
+/* Functions of the slot that send under the same id. */
+static void relate_quirk(struct build *b, unsigned i, const struct pci_alias *alias, relation_fn *fn)
+{
+	struct pci_dev *d = b->node[i].dev;
+	char why[64];
+
+	for (unsigned k = slot_first(b, i); k < b->n && same_slot(b->node[k].dev, d); k++) {
+		if (k == i || !sends_as(b->node[k].dev, alias))
+			continue;
+		snprintf(why, sizeof(why), "%s also sends as function %u", d->name, alias->devfn & 7);
+		fn(b, i, k, why);
+	}
+}
+
+/* Returns whether a bridge sends in this function's place. */
+static bool relate_aliases(struct build *b, unsigned i, relation_fn *fn)
+{
+	struct pci_alias alias[PCI_MAX_ALIASES];
+	unsigned n = pci_dma_aliases(b->node[i].dev, alias);
+	char why[64];
+
+	for (unsigned k = 1; k < n; k++) {
+		int bridge;
+
+		if (alias[k].owner == b->node[i].dev) {
+			relate_quirk(b, i, &alias[k], fn);
+			continue;
+		}
+		/* The first is enough: the others send in that one's place. */
+		bridge = find_node(b, address(alias[k].owner));
+		snprintf(why, sizeof(why), "bridge %s aliases all behind it", alias[k].owner->name);
+		fn(b, i, (unsigned)bridge, why);
+		return true;
+	}
+	return false;
+}
+
+static const char *leak_text(const struct build *b, int i, char *why, size_t n)
+{
+	const struct pci_dev *d = b->node[i].dev;
+
+	if (pci_acs_isolated(d, why, n) || !why[0])
+		snprintf(why, n, "%s is not isolated", d->name);
+	return why;
+}
+
+/* Every port up the tree that belongs to a switch with a leaky port ties what is below to that port. */
+static void relate_switches(struct build *b, unsigned i, relation_fn *fn)
+{
+	char why[96];
+
+	for (int p = (int)i; p >= 0; p = b->node[p].parent) {
+		int q = b->node[p].dev->type == PCI_DOWNSTREAM ? b->node[p].leaky_port : -1;
+
+		if (q >= 0 && q != (int)i)
+			fn(b, i, (unsigned)q, leak_text(b, q, why, sizeof(why)));
+	}
+}
+
+static void relate(struct build *b, relation_fn *fn)
+{
+	char why[96];
+
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct node *n = &b->node[i];
+		int leak = n->parent >= 0 ? b->node[n->parent].leak : -1;
+
+		if (!b->linux_rule)
+			relate_switches(b, i, fn);
+		if (relate_aliases(b, i, fn))
+			continue;
+		if (leak >= 0)
+			fn(b, i, (unsigned)n->parent, leak_text(b, leak, why, sizeof(why)));
+		else if (n->dev->multifunction && !n->isolated && n->slot >= 0 && n->slot != (int)i)
+			fn(b, i, (unsigned)n->slot, leak_text(b, n->slot, why, sizeof(why)));
+	}
+}
+
+/* Nodes are filled in address order: parents and lower functions are there already. */
+static void fill_node(struct build *b, unsigned i)
+{
+	struct node *n = &b->node[i];
+	char why[96];
+
+	n->root = i;
+	n->parent = n->dev->parent ? find_node(b, address(n->dev->parent)) : -1;
+	n->isolated = pci_acs_isolated(n->dev, why, sizeof(why));
+	n->leak = !n->isolated ? (int)i : n->parent >= 0 ? b->node[n->parent].leak : -1;
+	n->slot = n->isolated ? -1 : (int)i;
+	for (unsigned k = slot_first(b, i); k < i; k++)
+		if (!b->node[k].isolated && n->slot == (int)i)
+			n->slot = (int)k;
+}
+
+/* The functions of one bus are neighbours in the array too. */
+static void fill_ports(struct build *b)
+{
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		int leaky = -1;
+
+		if (i + 1 < b->n && address(b->node[i + 1].dev) >> 8 == address(b->node[i].dev) >> 8)
+			continue;
+		for (unsigned k = first; k <= i && leaky < 0; k++)
+			if (b->node[k].dev->type == PCI_DOWNSTREAM && !b->node[k].isolated)
+				leaky = (int)k;
+		for (unsigned k = first; k <= i; k++)
+			b->node[k].leaky_port = leaky;
+		first = i + 1;
+	}
+}
+
+static int fill(struct build *b)
+{
+	const char *rule = option_get("iommu.groups");
+	struct pci_dev *d;
+
+	b->n = 0;
+	b->linux_rule = rule && !strcmp(rule, "linux");
+	if (rule && !b->linux_rule && strcmp(rule, "safe"))
+		log_warn("iommu: iommu.groups=%s is not known (linux, safe): safe is taken", rule);
+	pci_for_each(d)
+		b->n++;
+	b->node = kcalloc(b->n ? b->n : 1, sizeof(*b->node));
+	if (!b->node)
+		return -ENOMEM;
+	b->n = 0;
+	pci_for_each(d)
+		b->node[b->n++].dev = d;
+	for (unsigned i = 0; i < b->n; i++)
+		fill_node(b, i);
+	fill_ports(b);
+	return 0;
+}
+
+static void forget_groups(void)
+{
+	struct iommu_group *g;
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		d->group = NULL;
+	while ((g = TAILQ_FIRST(&iommu_groups))) {
+		TAILQ_REMOVE(&iommu_groups, g, link);
+		kfree(g);
+	}
+}
+
+/* A group that does not fit is made whole on paper, and none of it is ever handed out. */
+static void group_add(struct iommu_group *g, struct pci_dev *d)
+{
+	d->group = g;
+	if (g->ndevs < IOMMU_MAX_GROUP_DEVS) {
+		g->dev[g->ndevs++] = d;
+		return;
+	}
+	if (!g->too_large)
+		log_err("iommu group %u has more than %u functions, from %s on: none of them is handed out", g->id,
+			IOMMU_MAX_GROUP_DEVS, d->name);
+	g->too_large = true;
+}
+
+static int make_groups(struct build *b)
+{
+	u32 id = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		unsigned root = find_root(b, i);
+
+		if (root == i) {
+			struct iommu_group *g = kzalloc(sizeof(*g));
+
+			if (!g)
+				return -ENOMEM;
+			g->id = id++;
+			TAILQ_INSERT_TAIL(&iommu_groups, g, link);
+			b->node[i].group = g;
+		}
+		group_add(b->node[root].group, b->node[i].dev);
+	}
+	return 0;
+}
+
+static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
+{
+	struct iommu_group *g = b->node[find_root(b, x)].group;
+	size_t len = strlen(g->reason);
+
+	(void)y;
+	if (!strstr(g->reason, why))
+		snprintf(g->reason + len, sizeof(g->reason) - len, "%s%s", len ? "; " : "", why);
+}
+
+static void describe(const struct iommu_group *g)
+{
+	char line[400];
+	size_t len = 0;
+	unsigned i;
+
+	for (i = 0; i < g->ndevs && len < sizeof(line) - 32; i++)
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " %s", g->dev[i]->name);
+	if (i < g->ndevs)
+		snprintf(line + len, sizeof(line) - len, " and %u more", g->ndevs - i);
+	log_info("iommu group %u:%s%s%s", g->id, line, g->reason[0] ? " — " : "", g->reason);
+}
+
+int iommu_groups_build(void)
+{
+	struct build b;
+	struct iommu_group *g;
+	int err;
+
+	forget_groups();
+	err = fill(&b);
+	if (err)
+		return err;
+	relate(&b, join);
+	err = make_groups(&b);
+	if (!err)
+		relate(&b, add_reason);
+	kfree(b.node);
+	if (err) {
+		forget_groups();
+		return err;
+	}
+	TAILQ_FOREACH(g, &iommu_groups, link)
+		describe(g);
+	return 0;
+}
+
+struct iommu_group *iommu_group_find(u32 id)
+{
+	struct iommu_group *g;
+
+	TAILQ_FOREACH(g, &iommu_groups, link)
+		if (g->id == id)
+			return g;
+	return NULL;
+}
+
+void iommu_group_set_owner(struct iommu_group *g, const char *owner)
+{
+	snprintf(g->owner, sizeof(g->owner), "%s", owner);
+}

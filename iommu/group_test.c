@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups: the partition of recorded machines by Linux's rule, hand-made machines by both rules, and
+ * properties that hold on any machine.  The corpus is found by POSTERN_DATA (or ../shared/data); no
+ * file of it is left out.
+ */
+#include <glob.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "iommu/iommu.h"
+#include "kernel/options.h"
+#include "pci/internal.h"
+#include "tests/host/host.h"
+#include "tests/host/pci_model.h"
+
+#define ACS_ALL (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
+#define MAX_FNS 1024
+
+static void build(bool linux_rule)
+{
+	static char text[64];
+
+	snprintf(text, sizeof(text), "iommu.groups=%s", linux_rule ? "linux" : "safe");
+	options_init(text);
+	assert_int_equal(iommu_groups_build(), 0);
+}
+
+static bool together(const char *a, const char *b)
+{
+	struct pci_dev *x = pci_find_name(a), *y = pci_find_name(b);
+
+	assert_non_null(x);
+	assert_non_null(y);
+	return x->group == y->group;
+}
+
+static const char *reason(const char *name)
+{
+	return pci_find_name(name)->group->reason;
+}
+
+/* ---- the corpus ---- */
+
+/* Same partition: equal labels exactly where groups are equal. */
+static unsigned label_errors(const char *path)
+{
+	unsigned errors = 0;
+
+	for (struct model_fn *f = model_fn_first(); f; f = f->next) {
+		struct pci_dev *x = pci_find(f->segment, f->bus, f->devfn);
+
+		if (!x) {
+			print_error("%s: %04x:%02x:%02x.%x was not found\n", path, f->segment, f->bus, f->devfn >> 3,
+				    f->devfn & 7);
+			errors++;
+			continue;
+		}
+		for (struct model_fn *g = f->next; g; g = g->next) {
+			struct pci_dev *y = pci_find(g->segment, g->bus, g->devfn);
+
+			if (!y || f->label < 0 || g->label < 0 || (f->label == g->label) == (x->group == y->group))
+				continue;
+			if (errors++ < 4)
+				print_error("%s: %s and %s: groups %u and %u, Linux %d and %d\n", path, x->name,
+					    y->name, x->group->id, y->group->id, f->label, g->label);
+		}
+	}
+	return errors;
+}
+
+static void corpus(const char *set, unsigned at_least)
+{
+	const char *data = getenv("POSTERN_DATA");
+	char pattern[512];
+	unsigned errors = 0;
+	glob_t files;
+
+	snprintf(pattern, sizeof(pattern), "%s/topo/%s/*.topo", data ? data : "../shared/data", set);
+	if (glob(pattern, 0, NULL, &files)) {
+		print_message("skipped: no %s\n", pattern);
+		skip();
+	}
+	assert_true(files.gl_pathc >= at_least);
+	for (size_t i = 0; i < files.gl_pathc; i++) {
+		int n = model_load_topo(files.gl_pathv[i]);
+
+		assert_true(n > 0);
+		assert_int_equal(model_pci_scan(), n);
+		build(true);
+		errors += label_errors(files.gl_pathv[i]);
+	}
+	globfree(&files);
+	assert_int_equal(errors, 0);
+}
+
+static void test_recorded(void **state)
+{
+	(void)state;
+	corpus("recorded", 12);
+}
+
+static void test_derived(void **state)
+{
+	(void)state;
+	corpus("derived", 43);
+}
+
+/* A two-socket server: no groups were recorded, but every function is found and has one. */
+static void test_unlabelled(void **state)
+{
+	(void)state;
+	corpus("unlabelled", 1);
+}
+
+/* ---- hand-made machines ---- */
+
+static struct model_fn *port(u8 bus, u8 dev, u8 fn, enum pci_type type, u8 secondary, u8 subordinate, u16 ctrl)
+{
+	struct model_fn *f = model_fn_add(0, bus, dev, fn, 0x1b36, 0x000c, 0x060400);
+
+	model_bridge(f, secondary, subordinate);
+	model_express(f, type, false);
+	if (type != PCI_UPSTREAM)
+		model_acs(f, ACS_ALL, 0, ctrl);
+	return f;
+}
+
+static struct model_fn *endpoint(u8 bus, u8 dev, u8 fn)
+{
+	struct model_fn *f = model_fn_add(0, bus, dev, fn, 0x1b36, 0x0010, 0x010802);
+
+	model_express(f, PCI_ENDPOINT, true);
+	return f;
+}
+
+/* Two downstream ports of one switch; `ctrl` is what can be set in the first. */
+static void make_switch(u16 ctrl)
+{
+	model_pci_clear();
+	port(0, 1, 0, PCI_ROOT_PORT, 1, 6, ACS_ALL);
+	port(1, 0, 0, PCI_UPSTREAM, 2, 6, 0);
+	port(2, 0, 0, PCI_DOWNSTREAM, 3, 3, ctrl);
+	port(2, 1, 0, PCI_DOWNSTREAM, 4, 4, ACS_ALL);
+	endpoint(3, 0, 0);
+	endpoint(4, 0, 0);
+	model_pci_scan();
+}
+
+static void test_switch(void **state)
+{
+	(void)state;
+	make_switch(ACS_ALL);
+	build(false);
+	assert_false(together("0000:03:00.0", "0000:04:00.0"));
+	assert_false(together("0000:03:00.0", "0000:02:00.0"));
+	assert_string_equal(reason("0000:03:00.0"), "");
+
+	make_switch(PCI_ACS_SV | PCI_ACS_CR);
+	build(true);
+	assert_true(together("0000:03:00.0", "0000:02:00.0"));
+	assert_false(together("0000:03:00.0", "0000:04:00.0"));
+	build(false);
+	assert_true(together("0000:03:00.0", "0000:04:00.0"));
+	assert_true(together("0000:04:00.0", "0000:02:01.0"));
+	assert_false(together("0000:04:00.0", "0000:01:00.0"));
+	assert_string_equal(reason("0000:04:00.0"), "port 0000:02:00.0 lacks ACS RR UF");
+}
+
+static void test_reasons(void **state)
+{
+	struct model_fn *f;
+
+	(void)state;
+	model_pci_clear();
+	model_multifunction(model_fn_add(0, 0, 31, 0, 0x8086, 0x2918, 0x060100));
+	model_multifunction(model_fn_add(0, 0, 31, 2, 0x8086, 0x2922, 0x010601));
+	model_fn_add(0, 0, 2, 0, 0x1234, 0x11e8, 0xff0000);
+	f = port(0, 28, 0, PCI_ROOT_PORT, 3, 3, PCI_ACS_SV);
+	model_multifunction(f);
+	endpoint(3, 0, 0);
+	f = model_fn_add(0, 0, 5, 0, 0x1b36, 0x000e, 0x060400);
+	model_express(f, PCI_PCIE_TO_PCI, false);
+	model_bridge(f, 4, 4);
+	model_fn_add(0, 4, 1, 0, 0x8086, 0x100e, 0x020000);
+	model_fn_add(0, 4, 2, 0, 0x8086, 0x100e, 0x020000);
+	port(0, 6, 0, PCI_ROOT_PORT, 5, 5, ACS_ALL);
+	model_multifunction(endpoint(5, 0, 0));
+	endpoint(5, 0, 1);
+	model_pci_scan();
+	build(false);
+
+	assert_true(together("0000:00:1f.0", "0000:00:1f.2"));
+	assert_string_equal(reason("0000:00:1f.2"), "0000:00:1f.0 is a conventional multifunction device");
+	assert_string_equal(reason("0000:00:02.0"), "");
+	assert_true(together("0000:03:00.0", "0000:00:1c.0"));
+	assert_string_equal(reason("0000:03:00.0"), "port 0000:00:1c.0 lacks ACS RR CR UF");
+	assert_true(together("0000:04:01.0", "0000:04:02.0"));
+	assert_string_equal(reason("0000:04:01.0"), "bridge 0000:00:05.0 aliases all behind it");
+	assert_true(together("0000:05:00.0", "0000:05:00.1"));
+	assert_false(together("0000:05:00.0", "0000:00:06.0"));
+	assert_string_equal(reason("0000:05:00.1"), "multifunction device 0000:05:00.0 lacks ACS SV RR CR UF");
+}
+
+static void test_quirk_alias(void **state)
+{
+	struct model_fn *f;
+
+	(void)state;
+	model_pci_clear();
+	f = model_fn_add(0, 0, 3, 0, 0x1b4b, 0x9230, 0x010601);
+	model_express(f, PCI_RC_ENDPOINT, false);
+	model_acs(f, ACS_ALL, 0, ACS_ALL);
+	model_multifunction(f);
+	f = model_fn_add(0, 0, 3, 1, 0x1b4b, 0x91a4, 0x01018f);
+	model_express(f, PCI_RC_ENDPOINT, false);
+	model_acs(f, ACS_ALL, 0, ACS_ALL);
+	model_pci_scan();
+	build(true);
+	assert_true(together("0000:00:03.0", "0000:00:03.1"));
+	assert_string_equal(reason("0000:00:03.0"), "0000:00:03.0 also sends as function 1");
+}
+
+static void test_large_group(void **state)
+{
+	struct iommu_group *g;
+
+	(void)state;
+	model_pci_clear();
+	model_bridge(model_fn_add(0, 0, 1, 0, 0x1b36, 1, 0x060400), 1, 1);
+	for (u8 dev = 0; dev < 32; dev++)
+		for (u8 fn = 0; fn < 3; fn++)
+			model_multifunction(model_fn_add(0, 1, dev, fn, 0x8086, 0x100e, 0x020000));
+	assert_int_equal(model_pci_scan(), 97);
+	build(false);
+	g = pci_find_name("0000:01:00.0")->group;
+	assert_int_equal(g->ndevs, IOMMU_MAX_GROUP_DEVS);
+	assert_ptr_equal(pci_find_name("0000:01:1f.2")->group, g);
+	assert_true(g->too_large);
+}
+
+/* ---- properties on random machines ---- */
+
+static u32 seed;
+
+static u32 rnd(u32 n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % n;
+}
+
+static u16 random_acs(void)
+{
+	return rnd(2) ? ACS_ALL : (u16)(rnd(256) & ACS_ALL);
+}
+
+/* Fills bus and, by luck, buses below; returns the last bus used. */
+static u8 random_bus(u8 bus, u8 next, unsigned depth)
+{
+	static const enum pci_type bridges[] = { PCI_ROOT_PORT, PCI_UPSTREAM, PCI_DOWNSTREAM, PCI_DOWNSTREAM,
+						 PCI_PCIE_TO_PCI, PCI_PCI_TO_PCIE, PCI_CONVENTIONAL };
+	unsigned ndevs = 1 + rnd(3);
+
+	for (unsigned dev = 0; dev < ndevs; dev++) {
+		unsigned nfns = 1 + rnd(2) * rnd(3);
+
+		for (unsigned fn = 0; fn < nfns; fn++) {
+			bool bridge = depth < 5 && next < 40 && rnd(3);
+			enum pci_type type = bridge ? bridges[rnd(ARRAY_SIZE(bridges))] :
+						      rnd(3) ? PCI_ENDPOINT : PCI_CONVENTIONAL;
+			u16 vendor = rnd(8) ? 0x1111 : 0x1b4b, device = vendor == 0x1b4b ? 0x9230 : 1;
+			struct model_fn *f = model_fn_add(0, bus, (u8)dev, (u8)fn, vendor, device, 0x020000);
+
+			if (nfns > 1)
+				model_multifunction(f);
+			if (type != PCI_CONVENTIONAL)
+				model_express(f, type, false);
+			if (type != PCI_CONVENTIONAL && rnd(4))
+				model_acs(f, ACS_ALL, 0, random_acs());
+			if (bridge) {
+				u8 last = random_bus(next, next + 1, depth + 1);
+
+				model_bridge(f, next, last);
+				next = last + 1;
+			}
+		}
+	}
+	return MAX(next - 1, bus);
+}
+
+static struct snapshot { const struct pci_dev *dev; unsigned group; } before[MAX_FNS];
+
+static unsigned snapshot(struct snapshot *s)
+{
+	struct pci_dev *d;
+	unsigned n = 0;
+
+	pci_for_each(d)
+		s[n++] = (struct snapshot){ d, d->group->id };
+	return n;
+}
+
+static void check_order(unsigned n)
+{
+	struct pci_list shuffled = TAILQ_HEAD_INITIALIZER(shuffled);
+	static struct pci_dev *all[MAX_FNS];
+	struct pci_dev *d;
+	unsigned k = 0;
+
+	/* The list is sorted by address at insertion: enter in another order what a scan found. */
+	pci_for_each(d)
+		all[k++] = d;
+	while (k) {
+		unsigned pick = rnd(k);
+
+		d = all[pick];
+		all[pick] = all[--k];
+		TAILQ_REMOVE(&pci_devices, d, link);
+		TAILQ_INSERT_HEAD(&shuffled, d, link);
+	}
+	while ((d = TAILQ_FIRST(&shuffled))) {
+		TAILQ_REMOVE(&shuffled, d, link);
+		pci_list_insert(d);
+	}
+	build(false);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(before[i].dev->group->id, before[i].group);
+}
+
+static void check_aliases(void)
+{
+	struct pci_alias x[PCI_MAX_ALIASES], y[PCI_MAX_ALIASES];
+	struct pci_dev *a, *b;
+
+	pci_for_each(a) {
+		unsigned nx = pci_dma_aliases(a, x);
+
+		pci_for_each(b) {
+			unsigned ny = pci_dma_aliases(b, y);
+
+			for (unsigned i = 0; i < nx; i++)
+				for (unsigned k = 0; k < ny; k++)
+					if (x[i].bus == y[k].bus && x[i].devfn == y[k].devfn)
+						assert_ptr_equal(a->group, b->group);
+		}
+	}
+}
+
+/* What was together stays together. */
+static void check_coarser(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (before[i].group == before[k].group)
+				assert_ptr_equal(before[i].dev->group, before[k].dev->group);
+}
+
+/* Take one ACS bit from one function of the machine; false: it has none. */
+static bool take_acs_bit(void)
+{
+	unsigned skip_fns = rnd(64);
+
+	for (unsigned round = 0; round < 2; round++)
+		for (struct model_fn *f = model_fn_first(); f; f = f->next) {
+			u16 ctrl = f->acs ? (u16)model_get(f, f->acs + PCI_ACS_CTRL, 2) & ACS_ALL : 0;
+
+			if (!ctrl || (!round && skip_fns-- > 0))
+				continue;
+			model_put(f, f->acs + PCI_ACS_CTRL, 2, ctrl & (ctrl - 1u));
+			return true;
+		}
+	return false;
+}
+
+static void test_properties(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 300; round++) {
+		unsigned n;
+
+		seed = round * 7919 + 1;
+		model_pci_clear();
+		random_bus(0, 1, 0);
+		n = model_pci_scan();
+		assert_true(n > 0 && n <= MAX_FNS);
+		build(true);
+		snapshot(before);
+		build(false);
+		check_coarser(n);
+		check_aliases();
+		snapshot(before);
+		check_order(n);
+		for (unsigned i = 0; i < 4 && take_acs_bit(); i++) {
+			build(false);
+			check_coarser(n);
+			snapshot(before);
+		}
+	}
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	host_init();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_recorded),   cmocka_unit_test(test_derived),
+		cmocka_unit_test(test_unlabelled),
+		cmocka_unit_test(test_switch),     cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_quirk_alias), cmocka_unit_test(test_large_group),
+		cmocka_unit_test(test_properties),
+	};
+
+	return cmocka_run_group_tests(tests, setup, NULL);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attaching functions to domains: context entries for the function and every alias its requests may
+ * carry, and the domain's id on that unit.
+ *
+ * Detaching waits until no unit remembers the context entry or a translation of the domain, and no
+ * request is in flight: context entries to not-present, context cache, fence, IOTLB (6.6). Without
+ * the fence a request could fill the IOTLB again from a context entry that is still cached.
+ */
+#include "iommu/vtd/vtd.h"
+
+static u16 alias_rid(const struct pci_alias *a)
+{
+	return (u16)(a->bus << 8 | a->devfn);
+}
+
+static int did_alloc(struct vtd_unit *u, u16 *did)
+{
+	u32 words = (u->caps.domains + 63) / 64, n;
+	bool irq = spin_lock(&u->lock);
+	int r = -ENOSPC;
+
+	for (u32 i = 0; i < words && r; i++) {
+		u32 w = (u->did_next / 64 + i) % words;
+
+		if (!~u->did_bitmap[w])
+			continue;
+		n = w * 64 + (u32)__builtin_ctzll(~u->did_bitmap[w]);
+		if (n >= u->caps.domains)
+			continue;
+		u->did_bitmap[w] |= BIT(n % 64);
+		u->did_next = n;
+		*did = (u16)n;
+		r = 0;
+	}
+	spin_unlock(&u->lock, irq);
+	return r;
+}
+
+static void did_free(struct vtd_unit *u, u16 did)
+{
+	bool irq = spin_lock(&u->lock);
+
+	u->did_bitmap[did / 64] &= ~BIT(did % 64);
+	spin_unlock(&u->lock, irq);
+}
+
+/* The domain's place on a unit, made if it is not there yet; its ndevs is the caller's to count. */
+static int presence_get(struct vtd_domain *d, struct vtd_unit *u, struct vtd_presence **out)
+{
+	struct vtd_presence *p = NULL;
+	int r;
+
+	for (unsigned i = 0; i < d->non; i++) {
+		if (d->on[i].ndevs && d->on[i].unit == u) {
+			*out = &d->on[i];
+			return 0;
+		}
+		if (!d->on[i].ndevs)
+			p = &d->on[i];
+	}
+	if (!p)
+		p = &d->on[d->non]; /* never more slots than units */
+	r = did_alloc(u, &p->did);
+	if (r)
+		return r;
+	p->unit = u;
+	if (p == &d->on[d->non])
+		d->non++;
+	*out = p;
+	return 0;
+}
+
+static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
+{
+	const struct vtd_caps *c = &v->unit->caps;
+
+	if (v->unit->failed || v->quarantined || d->quarantined)
+		return refuse(-EIO, "%s: vtd unit %u failed an invalidation: nothing is handed out until power-off",
+			      v->pci->name, v->unit->index);
+	if (v->domain)
+		return refuse(-EBUSY, "%s is attached already", v->pci->name);
+	if (c->levels != d->pt.levels || c->max_leaf < d->pt.max_leaf || (!c->coherent && !d->pt.flush) ||
+	    BIT(c->width) - 1 < d->geometry.aperture_end || (d->geometry.snoop && !c->snoop))
+		return refuse(-EINVAL, "%s: vtd unit %u cannot read this container's tables (%u-level, %u bits); "
+			      "use a container of its own", v->pci->name, v->unit->index, c->levels, c->width);
+	return 0;
+}
+
+/* Block the device's requester ids and make the unit forget them and the domain's translations. */
+static int context_block(struct vtd_dev *v, u16 did)
+{
+	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < v->naliases; i++) {
+		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
+		inv[n++] = vtd_inv_context_device(did, alias_rid(&v->alias[i]));
+	}
+	inv[n++] = vtd_inv_fence(v->unit);
+	inv[n++] = vtd_inv_iotlb_domain(v->unit, did);
+	return vtd_queue_run(v->unit, inv, n);
+}
+
+/* What not-present to present needs: nothing, or a write-buffer flush, or under caching mode the
+ * invalidation of entries remembered as not present, which carry domain id 0 (6.1). */
+static int context_announce(struct vtd_dev *v, u16 did)
+{
+	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
+	unsigned n = 0;
+
+	if (!v->unit->caps.caching_mode)
+		return vtd_flush_write_buffer(v->unit);
+	for (unsigned i = 0; i < v->naliases; i++)
+		inv[n++] = vtd_inv_context_device(0, alias_rid(&v->alias[i]));
+	inv[n++] = vtd_inv_fence(v->unit);
+	inv[n++] = vtd_inv_iotlb_domain(v->unit, did);
+	return vtd_queue_run(v->unit, inv, n);
+}
+
+/* Undo of attach and all of detach; domain->lock held. */
+static int dev_block(struct vtd_domain *d, struct vtd_dev *v, struct vtd_presence *p)
+{
+	int r = context_block(v, p->did);
+
+	if (r)
+		vtd_domain_quarantine(d);
+	TAILQ_REMOVE(&d->devs, v, link);
+	v->domain = NULL;
+	if (--p->ndevs == 0) /* a failed unit gives out no id again */
+		did_free(p->unit, p->did);
+	return r;
+}
+
+int vtd_attach_dev(struct iommu_domain *id, struct pci_dev *dev)
+{
+	struct vtd_domain *d = to_vtd(id);
+	struct vtd_dev *v = vtd_dev_of(dev);
+	struct vtd_presence *p;
+	int r;
+
+	mutex_lock(&d->lock);
+	r = attach_check(d, v);
+	if (!r)
+		r = presence_get(d, v->unit, &p);
+	if (r)
+		goto out;
+	p->ndevs++;
+	v->domain = d;
+	TAILQ_INSERT_TAIL(&d->devs, v, link);
+	v->naliases = pci_dma_aliases(dev, v->alias);
+	for (unsigned i = 0; i < v->naliases && !r; i++)
+		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), d->pt.root, d->pt.levels, p->did);
+	if (!r)
+		r = context_announce(v, p->did);
+	if (r && dev_block(d, v, p))
+		r = -EIO;
+out:
+	mutex_unlock(&d->lock);
+	return r;
+}
+
+int vtd_detach_dev(struct iommu_domain *id, struct pci_dev *dev)
+{
+	struct vtd_domain *d = to_vtd(id);
+	struct vtd_dev *v = vtd_dev_of(dev);
+	int r = 0;
+
+	mutex_lock(&d->lock);
+	BUG_ON(v->domain != d);
+	for (unsigned i = 0; i < d->non; i++) {
+		if (d->on[i].ndevs && d->on[i].unit == v->unit) {
+			r = dev_block(d, v, &d->on[i]);
+			break;
+		}
+	}
+	mutex_unlock(&d->lock);
+	return r;
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One remapping unit: its abilities decoded once, its global commands, and its start.
+ *
+ * Start never leaves a moment in which a device is let through: a unit that firmware left running
+ * keeps translating while its root table, queue and interrupt table are replaced, each followed by
+ * the global invalidations that the manual asks for (6.6, 11.4.5).  Our first root table is all
+ * not-present, so everything is blocked until a group is attached.  Only a unit that firmware left
+ * in another table mode has to be turned off in between; bus masters are off by then (pci_init).
+ */
+#include "iommu/vtd/vtd.h"
+
+#include "kernel/frames.h"
+
+int vtd_wait(struct vtd_unit *u, u32 reg, const char *name, u32 mask, u32 expect)
+{
+	u64 deadline = arch_now_ns() + VTD_TIMEOUT_NS;
+	u32 v;
+
+	while (((v = rd32(&u->mmio, reg)) & mask) != expect) {
+		if (arch_now_ns() > deadline) {
+			vtd_log(3, u, "register %s (0x%x) mask 0x%x: expected 0x%x, saw 0x%x after %llu ms",
+				name, reg, mask, expect, v, VTD_TIMEOUT_NS / NS_PER_MS);
+			return -ETIMEDOUT;
+		}
+		arch_cpu_relax();
+	}
+	return 0;
+}
+
+int vtd_gcmd(struct vtd_unit *u, u32 set, u32 clear, u32 mask, u32 expect)
+{
+	u32 status = rd32(&u->mmio, VTD_GSTS) & VTD_GSTS_KEEP;
+
+	wr32(&u->mmio, VTD_GCMD, (status & ~clear) | set);
+	return vtd_wait(u, VTD_GSTS, "GSTS", mask, expect);
+}
+
+void vtd_sync(struct vtd_unit *u, const void *p, size_t n)
+{
+	if (!u->caps.coherent)
+		arch_cache_flush(p, n);
+	else
+		arch_wmb();
+}
+
+int vtd_flush_write_buffer(struct vtd_unit *u)
+{
+	bool irq;
+	int r;
+
+	if (!u->caps.write_buffer)
+		return 0;
+	irq = spin_lock(&u->queue_lock);
+	r = vtd_gcmd(u, VTD_G_WBF, 0, VTD_G_WBF, 0);
+	if (r)
+		u->failed = true;
+	spin_unlock(&u->queue_lock, irq);
+	return r ? -EIO : 0;
+}
+
+static void unit_print(const struct vtd_unit *u)
+{
+	const struct vtd_caps *c = &u->caps;
+
+	vtd_log(6, u, "segment %u%s, %u-level, %u bits, 4K%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
+		"%u fault record%s", u->segment, u->include_all ? " (all devices)" : "", c->levels, c->width,
+		c->max_leaf >= 2 ? " 2M" : "", c->max_leaf >= 3 ? " 1G" : "", c->queued ? ", QI" : "",
+		c->remap ? ", IR" : "", c->remap && c->eim ? " x2APIC" : "", c->domains,
+		c->coherent ? "" : "not ", c->snoop ? ", snoop control" : "",
+		c->page_selective ? ", page-selective" : "", c->caching_mode ? ", caching mode" : "",
+		c->write_buffer ? ", write buffer" : "", c->drain_read || c->drain_write ? ", drains" : "",
+		c->protected_regions ? ", protected regions" : "", c->fault_records,
+		c->fault_records == 1 ? "" : "s");
+}
+
+/* Abilities (11.4.2, 11.4.3); -ENODEV: these are not a unit's registers, or it cannot be driven. */
+int vtd_unit_decode(struct vtd_unit *u)
+{
+	u32 ver = rd32(&u->mmio, VTD_VER);
+	u64 cap = rd64(&u->mmio, VTD_CAP), ecap = rd64(&u->mmio, VTD_ECAP);
+	u64 sagaw = FIELD_GET(VTD_CAP_SAGAW, cap), leaves = FIELD_GET(VTD_CAP_SSLPS, cap);
+	struct vtd_caps *c = &u->caps;
+
+	if (!FIELD_GET(VTD_VER_MAX, ver) || cap == ~0ull || ecap == ~0ull) {
+		vtd_log(3, u, "no remapping unit answers (VER 0x%x, CAP 0x%llx): its devices stay blocked by bus "
+			"mastering only", ver, (unsigned long long)cap);
+		return -ENODEV;
+	}
+	*c = (struct vtd_caps){
+		.levels = sagaw & BIT(2) ? 4 : sagaw & BIT(1) ? 3 : sagaw & BIT(3) ? 5 : 0,
+		.max_leaf = (leaves & 3) == 3 ? 3 : leaves & 1 ? 2 : 1,
+		.coherent = ecap & VTD_ECAP_C, .queued = ecap & VTD_ECAP_QI, .remap = ecap & VTD_ECAP_IR,
+		.eim = ecap & VTD_ECAP_EIM, .snoop = ecap & VTD_ECAP_SC, .caching_mode = cap & VTD_CAP_CM,
+		.write_buffer = cap & VTD_CAP_RWBF, .page_selective = cap & VTD_CAP_PSI,
+		.drain_read = cap & VTD_CAP_DRD, .drain_write = cap & VTD_CAP_DWD,
+		.protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
+		.max_mask = (u8)FIELD_GET(VTD_CAP_MAMV, cap),
+		.domains = 1u << MIN(4 + 2 * FIELD_GET(VTD_CAP_ND, cap), 16),
+		.fault_offset = (u32)FIELD_GET(VTD_CAP_FRO, cap) * 16,
+		.fault_records = (u32)FIELD_GET(VTD_CAP_NFR, cap) + 1,
+	};
+	c->width = (u8)MIN(12u + 9u * c->levels, FIELD_GET(VTD_CAP_MGAW, cap) + 1);
+	unit_print(u);
+	if (!c->levels || c->width < 32 || !c->queued) {
+		vtd_log(3, u, "cannot be driven: %s; its devices are never handed out",
+			c->queued ? "no second-level tables of 3, 4 or 5 levels" : "no queued invalidation");
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static int root_start(struct vtd_unit *u)
+{
+	struct vtd_entry inv[3];
+	u64 old = rd64(&u->mmio, VTD_RTADDR);
+	int r = 0;
+
+	if ((rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) && FIELD_GET(VTD_RTADDR_TTM, old) != VTD_TTM_LEGACY) {
+		vtd_log(4, u, "firmware left translation on in table mode %llu: off while tables are replaced, "
+			"bus masters are off", (unsigned long long)FIELD_GET(VTD_RTADDR_TTM, old));
+		r = vtd_gcmd(u, 0, VTD_G_TE, VTD_G_TE, 0);
+	}
+	if (r)
+		return r;
+	wr64(&u->mmio, VTD_RTADDR, virt_to_phys(u->root));
+	r = vtd_gcmd(u, VTD_G_SRTP, 0, VTD_G_SRTP, VTD_G_SRTP);
+	if (r)
+		return r;
+	/* 6.6: context cache first, then whatever was derived from it. */
+	inv[0] = vtd_inv_context_global();
+	inv[1] = vtd_inv_fence(u);
+	inv[2] = vtd_inv_iotlb_global(u);
+	return vtd_queue_run(u, inv, 3);
+}
+
+static int tables_alloc(struct vtd_unit *u)
+{
+	paddr_t root = frame_alloc(SZ_4K);
+
+	u->did_bitmap = kcalloc((u->caps.domains + 63) / 64, sizeof(u64));
+	if (root == FRAME_NONE || !u->did_bitmap)
+		return -ENOMEM; /* at boot, once: the unit stays as it is and hands out nothing */
+	u->root = phys_to_virt(root);
+	u->did_bitmap[0] = 1; /* 6.1: id 0 is the unit's own under caching mode; we never use it */
+	u->did_next = 1;
+	vtd_sync(u, u->root, SZ_4K);
+	return 0;
+}
+
+int vtd_unit_start(struct vtd_unit *u)
+{
+	u32 status = rd32(&u->mmio, VTD_GSTS);
+	int r;
+
+	wr32(&u->mmio, VTD_FECTL, VTD_FECTL_IM);
+	if (status & (VTD_G_TE | VTD_G_IRE))
+		vtd_log(6, u, "taking over from firmware: translation %s, interrupt remapping %s",
+			status & VTD_G_TE ? "on" : "off", status & VTD_G_IRE ? "on" : "off");
+	r = tables_alloc(u);
+	if (!r && (status & VTD_G_EAFL)) /* 11.4.4.1: faults go to the records again */
+		r = vtd_gcmd(u, 0, VTD_G_EAFL, VTD_G_EAFL, 0);
+	if (!r)
+		r = vtd_queue_start(u);
+	if (!r)
+		r = root_start(u);
+	if (!r && u->caps.remap)
+		r = vtd_remap_start(u);
+	if (!r && !(rd32(&u->mmio, VTD_GSTS) & VTD_G_TE))
+		r = vtd_gcmd(u, VTD_G_TE, 0, VTD_G_TE, VTD_G_TE);
+	/* 11.4.8.1: protected regions guard DMA before translation is on, and stand in its way afterwards. */
+	if (!r && u->caps.protected_regions && (rd32(&u->mmio, VTD_PMEN) & VTD_PMEN_PRS)) {
+		wr32(&u->mmio, VTD_PMEN, rd32(&u->mmio, VTD_PMEN) & ~(u32)VTD_PMEN_EPM);
+		r = vtd_wait(u, VTD_PMEN, "PMEN", VTD_PMEN_PRS, 0);
+	}
+	if (!r)
+		r = vtd_fault_start(u);
+	if (r) {
+		u->failed = true;
+		vtd_log(3, u, "start failed (error %d): its devices are never handed out", -r);
+		return r;
+	}
+	u->on = true;
+	return 0;
+}

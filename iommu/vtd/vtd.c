@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VT-d as the driver below struct iommu_ops: finds the DMAR table, starts every unit with everything
+ * blocked, knows which unit a function is under, and says why a function cannot be handed out.
+ *
+ * A function belongs to the unit that names it (or a bridge above it) in a scope, else to its
+ * segment's INCLUDE_PCI_ALL unit; under no unit, or one that could not be started, it is never
+ * handed out.
+ *
+ * RMRRs: memory that firmware lets a device use.  A function with one is not handed out and stays
+ * blocked; USB controllers and displays are the exception, they use it only before an operating
+ * system runs.  No RMRR is mapped: bus masters are off and no driver runs behind a blocked function.
+ */
+#include "iommu/vtd/vtd.h"
+
+#include "kernel/acpi.h"
+#include "kernel/audit.h"
+#include "kernel/frames.h"
+#include "kernel/initcall.h"
+
+#define CLASS_DISPLAY 0x03 /* base class */
+#define CLASS_USB 0x0c03   /* base and sub class */
+
+struct vtd_unit_list vtd_units = TAILQ_HEAD_INITIALIZER(vtd_units);
+static struct dmar vtd_dmar; /* our own copy of the table; len 0: none */
+static const char *absent = "the firmware gives no DMAR table (switch VT-d on in its set-up)";
+
+static int bridge_secondary(u16 segment, u8 bus, u8 devfn)
+{
+	const struct pci_dev *d = pci_find(segment, bus, devfn);
+
+	return d && d->header_type == 1 && d->secondary ? d->secondary : -1;
+}
+
+/* Does a scope name this function, or a bridge above it? */
+static bool scope_covers(const struct dmar_scope *s, u16 segment, const struct pci_dev *dev)
+{
+	u8 bus, devfn;
+
+	if (dev->segment != segment || dmar_resolve(s, segment, bridge_secondary, &bus, &devfn))
+		return false;
+	if (s->type == DMAR_SCOPE_ENDPOINT)
+		return dev->bus == bus && dev->devfn == devfn;
+	if (s->type != DMAR_SCOPE_BRIDGE)
+		return false;
+	for (; dev; dev = dev->parent)
+		if (dev->bus == bus && dev->devfn == devfn)
+			return true;
+	return false;
+}
+
+static bool entry_covers(const struct dmar_entry *e, const struct pci_dev *dev)
+{
+	struct dmar_scope s;
+
+	for (u16 pos = 0; dmar_next_scope(e, &pos, &s);)
+		if (scope_covers(&s, e->segment, dev))
+			return true;
+	return false;
+}
+
+/* Next RMRR that names the function; *offset as for dmar_next. */
+static bool next_rmrr(const struct pci_dev *dev, u32 *offset, struct dmar_entry *e)
+{
+	while (vtd_dmar.len && dmar_next(&vtd_dmar, offset, e) > 0)
+		if (e->type == DMAR_RMRR && entry_covers(e, dev))
+			return true;
+	return false;
+}
+
+static bool rmrr_relaxable(const struct pci_dev *dev)
+{
+	return dev->class >> 16 == CLASS_DISPLAY || dev->class >> 8 == CLASS_USB;
+}
+
+struct vtd_dev *vtd_dev_of(const struct pci_dev *dev)
+{
+	return dev->iommu_unit;
+}
+
+static struct vtd_unit *unit_by_offset(u32 dmar_offset)
+{
+	struct vtd_unit *u;
+
+	TAILQ_FOREACH(u, &vtd_units, link)
+		if (u->dmar_offset == dmar_offset)
+			return u;
+	return NULL;
+}
+
+static struct vtd_unit *unit_of(const struct pci_dev *dev)
+{
+	struct vtd_unit *u;
+	struct dmar_entry e;
+
+	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;)
+		if (e.type == DMAR_DRHD && entry_covers(&e, dev))
+			return unit_by_offset(e.offset);
+	TAILQ_FOREACH(u, &vtd_units, link)
+		if (u->include_all && u->segment == dev->segment)
+			return u;
+	return NULL;
+}
+
+int vtd_find_ioapic(u8 id, struct vtd_unit **u, u16 *sid)
+{
+	struct dmar_entry e;
+	struct dmar_scope s;
+	u8 bus, devfn;
+
+	for (u32 off = 0; vtd_dmar.len && dmar_next(&vtd_dmar, &off, &e) > 0;) {
+		for (u16 pos = 0; e.type == DMAR_DRHD && dmar_next_scope(&e, &pos, &s);) {
+			if (s.type != DMAR_SCOPE_IOAPIC || s.id != id ||
+			    dmar_resolve(&s, e.segment, bridge_secondary, &bus, &devfn))
+				continue;
+			*u = unit_by_offset(e.offset);
+			*sid = (u16)(bus << 8 | devfn);
+			return *u ? 0 : -ENODEV;
+		}
+	}
+	return -ENODEV;
+}
+
+static int vtd_usable(struct pci_dev *dev)
+{
+	struct vtd_dev *v = vtd_dev_of(dev);
+	struct vtd_unit *u = v ? v->unit : NULL;
+	struct dmar_entry e;
+	u32 off = 0;
+
+	if (TAILQ_EMPTY(&vtd_units))
+		return refuse(-EPERM, "%s: no VT-d unit: %s", dev->name, absent);
+	if (!u)
+		return refuse(-EPERM, "%s: no unit of the DMAR table covers it", dev->name);
+	if (u->failed || !u->on)
+		return refuse(-EPERM, "%s: vtd unit %u at 0x%llx %s (see the log)", dev->name, u->index,
+			      (unsigned long long)u->base, u->on ? "failed an invalidation" : "could not be started");
+	if (v->quarantined)
+		return refuse(-EPERM, "%s: quarantined after a failed invalidation, until power-off", dev->name);
+	if (!u->remapping)
+		return refuse(-EPERM, "%s: vtd unit %u does not remap interrupts: the device could forge any; "
+			      "switch interrupt remapping on", dev->name, u->index);
+	if (!rmrr_relaxable(dev) && next_rmrr(dev, &off, &e))
+		return refuse(-EPERM, "%s: firmware keeps 0x%llx-0x%llx for it (RMRR at DMAR offset 0x%x), and it is "
+			      "neither USB nor display", dev->name, (unsigned long long)e.base,
+			      (unsigned long long)e.limit, e.offset);
+	return 0;
+}
+
+static unsigned vtd_regions(struct pci_dev *dev, struct iommu_region *out, unsigned cap)
+{
+	struct dmar_entry e;
+	unsigned n = 0;
+
+	for (u32 off = 0; next_rmrr(dev, &off, &e); n++) {
+		if (n < cap)
+			out[n] = (struct iommu_region){
+				.start = ALIGN_DOWN(e.base, SZ_4K), .end = e.limit | (SZ_4K - 1),
+				.type = rmrr_relaxable(dev) ? IOMMU_RESV_DIRECT_RELAXABLE : IOMMU_RESV_DIRECT };
+	}
+	return n;
+}
+
+static const struct iommu_ops vtd_ops = {
+	.name = "vtd",
+	.domain_create = vtd_domain_create, .domain_destroy = vtd_domain_destroy,
+	.domain_geometry = vtd_domain_geometry,
+	.attach_dev = vtd_attach_dev, .detach_dev = vtd_detach_dev,
+	.map = vtd_map, .unmap = vtd_unmap, .iova_to_phys = vtd_iova_to_phys,
+	.usable = vtd_usable, .regions = vtd_regions,
+	.irq_map = vtd_irq_map, .irq_retarget = vtd_irq_retarget, .irq_unmap = vtd_irq_unmap,
+	.irq_map_gsi = vtd_irq_map_gsi,
+};
+
+/* Map the registers, all of them: IOTLB and fault records may lie beyond the first page. */
+static int unit_map(struct vtd_unit *u, u8 size)
+{
+	u64 bytes = SZ_4K << size, need;
+	int r;
+
+	if (!u->base || !IS_ALIGNED(u->base, SZ_4K))
+		return -EINVAL;
+	r = arch_mmio_map(&u->mmio, u->base, bytes);
+	if (r)
+		return r;
+	r = vtd_unit_decode(u);
+	need = u->caps.fault_offset + (u64)u->caps.fault_records * VTD_FRCD_SIZE;
+	if (!r && need > bytes) /* older tables give no size */
+		r = arch_mmio_map(&u->mmio, u->base, ALIGN_UP(need, SZ_4K));
+	return r;
+}
+
+static int unit_add(const struct dmar_entry *e)
+{
+	struct vtd_unit *u, *other;
+	unsigned count = 0;
+	int r;
+
+	TAILQ_FOREACH(other, &vtd_units, link)
+		count++;
+	if (count == VTD_MAX_UNITS) {
+		log_err("DMAR offset 0x%x: more than %u units: devices of this one are never handed out", e->offset,
+			VTD_MAX_UNITS);
+		return 0;
+	}
+	u = kzalloc(sizeof(*u));
+	if (!u)
+		return -ENOMEM;
+	u->index = count;
+	u->segment = e->segment;
+	u->include_all = e->flags & DMAR_INCLUDE_PCI_ALL;
+	u->base = e->base;
+	u->dmar_offset = e->offset;
+	TAILQ_INIT(&u->irtes);
+	r = unit_map(u, e->size);
+	TAILQ_FOREACH(other, &vtd_units, link)
+		if (other->base == u->base)
+			r = -EBUSY;
+	TAILQ_INSERT_TAIL(&vtd_units, u, link);
+	if (u->caps.remap && !(vtd_dmar.flags & DMAR_INTR_REMAP)) { /* 8.1: the platform does not support it */
+		vtd_log(4, u, "the DMAR table says that interrupt remapping does not work here");
+		u->caps.remap = false;
+	}
+	if (!r)
+		r = vtd_unit_start(u);
+	if (r)
+		vtd_log(3, u, "not usable (DMAR offset 0x%x, error %d): its devices stay without bus mastering and "
+			"are never handed out", e->offset, -r);
+	return 0;
+}
+
+static int table_copy(const void *dmar, size_t len)
+{
+	struct dmar_entry e;
+	u32 off = 0;
+	void *copy;
+	int r = dmar_open(&vtd_dmar, dmar, len);
+
+	while (!r && (r = dmar_next(&vtd_dmar, &off, &e)) > 0)
+		r = 0;
+	if (r) {
+		log_err("DMAR table is malformed at offset 0x%x: no unit is used, no device is handed out", off);
+		absent = "the DMAR table is malformed, the log names the offset (update the firmware)";
+		vtd_dmar.len = 0;
+		return r;
+	}
+	copy = kmalloc(vtd_dmar.len);
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, vtd_dmar.table, vtd_dmar.len);
+	vtd_dmar.table = copy;
+	return 0;
+}
+
+int vtd_init(const void *dmar, size_t len)
+{
+	struct dmar_entry e;
+	struct pci_dev *dev;
+	int r;
+
+	iommu_register(&vtd_ops); /* without a unit it says why nothing is handed out */
+	if (!dmar)
+		return -ENODEV;
+	r = table_copy(dmar, len);
+	if (r)
+		return r;
+	for (u32 off = 0; !r && dmar_next(&vtd_dmar, &off, &e) > 0;)
+		if (e.type == DMAR_DRHD)
+			r = unit_add(&e);
+	pci_for_each(dev) {
+		struct vtd_dev *v = r ? NULL : kzalloc(sizeof(*v));
+
+		if (!v)
+			return -ENOMEM;
+		v->pci = dev;
+		v->unit = unit_of(dev);
+		if (!v->unit)
+			log_warn("%s: no unit of the DMAR table covers it", dev->name);
+		dev->iommu_unit = v;
+	}
+	if (TAILQ_EMPTY(&vtd_units)) {
+		absent = "the DMAR table lists none";
+		return -ENODEV;
+	}
+	return 0;
+}
+
+static struct auditor vtd_auditor = { .name = "vtd", .check = vtd_audit };
+
+static int iommu_init(void)
+{
+	const struct acpi_header *t = acpi_find("DMAR");
+	int r = vtd_init(t, t ? t->length : 0);
+
+	if (r)
+		log_err("no VT-d unit: %s (error %d); devices are not handed out and cannot do DMA", absent, -r);
+	else
+		pci_bridges_master(true);
+	audit_register(&vtd_auditor);
+	return iommu_groups_build();
+}
+INITCALL(INITCALL_IOMMU, iommu_init);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Private to iommu/vtd: a remapping unit, a domain, and who guards what.
+ *
+ * Lock order: domain->lock (mutex: page table, device list) -> unit->lock (root and context tables,
+ * id and IRTE bitmaps) -> unit->queue_lock (queue and registers).  A unit's fault interrupt takes
+ * none of them.  Once a unit is marked failed it stays so until power-off.
+ */
+#ifndef IOMMU_VTD_VTD_H
+#define IOMMU_VTD_VTD_H
+
+#include <sys/queue.h>
+
+#include "arch/x86/arch.h"
+#include "iommu/iommu.h"
+#include "iommu/vtd/dmar.h"
+#include "iommu/vtd/regs.h"
+#include "kernel/pt.h"
+#include "kernel/thread.h"
+
+#define VTD_MAX_UNITS 32
+#define VTD_QUEUE_ENTRIES 256            /* one 4 KiB page, IQA.QS 0 */
+#define VTD_TIMEOUT_NS (250 * NS_PER_MS) /* below the second after which an IPI that waits for us panics */
+
+/* What a unit can do, decoded once from CAP and ECAP (unit.c). */
+struct vtd_caps {
+	u8 levels;       /* table levels used: 4 if possible, else 3, else 5 */
+	u8 max_leaf;     /* 1: 4K, 2: 2M, 3: 1G */
+	u8 width;        /* bits of a device address: least of levels and MGAW */
+	bool coherent;   /* table reads snoop the caches */
+	bool queued, remap, eim, snoop, caching_mode, write_buffer, page_selective;
+	bool drain_read, drain_write, protected_regions;
+	u8 max_mask;     /* MAMV: address mask of a page-selective invalidation */
+	u32 domains;
+	u32 fault_offset, fault_records;
+};
+
+struct vtd_dev;
+
+struct vtd_unit {
+	unsigned index;
+	u16 segment;
+	bool include_all;
+	paddr_t base;
+	u32 dmar_offset; /* of its DRHD */
+	struct mmio mmio;
+	struct vtd_caps caps;
+	bool on;         /* translation is on with our tables */
+	bool failed;     /* an invalidation failed: hands out no device */
+	bool remapping;  /* interrupt remapping is on */
+
+	struct spinlock lock;
+	struct vtd_entry *root;
+	u64 *did_bitmap;
+	u32 did_next;
+	struct vtd_entry *irt;   /* interrupt-remapping table */
+	u32 irt_entries;
+	u64 *irt_bitmap;
+	TAILQ_HEAD(, iommu_irte) irtes;
+
+	struct spinlock queue_lock;
+	struct vtd_entry *queue;
+	u32 tail;                /* shadow of IQT, in descriptors; empty whenever queue_lock is free */
+	u32 sequence;            /* last status value asked for */
+	u32 status, fence;       /* the unit writes these: the wait's status, and what nobody reads */
+
+	struct irq fault_irq;
+	struct ktimer fault_timer;
+	TAILQ_ENTRY(vtd_unit) link;
+};
+TAILQ_HEAD(vtd_unit_list, vtd_unit);
+extern struct vtd_unit_list vtd_units;
+
+/* pci_dev.iommu_unit: a function and its place in the domain it is attached to. */
+struct vtd_dev {
+	struct pci_dev *pci;
+	struct vtd_unit *unit;
+	struct vtd_domain *domain;         /* NULL: blocked */
+	bool quarantined;
+	struct pci_alias alias[PCI_MAX_ALIASES]; /* as attached */
+	unsigned naliases;
+	TAILQ_ENTRY(vtd_dev) link;         /* in domain->devs */
+};
+
+struct vtd_domain {
+	struct mutex lock;
+	struct pt pt;
+	struct iommu_geometry geometry;
+	TAILQ_HEAD(, vtd_dev) devs;
+	struct vtd_presence {              /* one per unit that has a device of the domain */
+		struct vtd_unit *unit;
+		u16 did;
+		unsigned ndevs;            /* 0: slot is free */
+	} on[VTD_MAX_UNITS];
+	unsigned non;                      /* slots used, free ones among them included */
+	bool quarantined;                  /* an invalidation failed: nothing of it is ever freed */
+	TAILQ_ENTRY(vtd_domain) link;
+};
+TAILQ_HEAD(vtd_domain_list, vtd_domain);
+extern struct vtd_domain_list vtd_domains; /* all live ones, for the audit */
+extern struct mutex vtd_domains_lock;
+extern u64 vtd_quarantined_tables;
+
+struct iommu_irte {
+	TAILQ_ENTRY(iommu_irte) link;
+	struct vtd_unit *unit;
+	u16 index, count;
+	struct pci_dev *dev; /* NULL: an IOAPIC's */
+	s64 gsi;             /* -1: none */
+	bool level, low;
+};
+
+/* unit.c */
+int must_check vtd_unit_decode(struct vtd_unit *u);
+/* Replace what firmware left, block everything, translation and remapping on. */
+int must_check vtd_unit_start(struct vtd_unit *u);
+/* The only writer of GCMD: set/clear bits, then wait until status has `expect` in `mask`. */
+int must_check vtd_gcmd(struct vtd_unit *u, u32 set, u32 clear, u32 mask, u32 expect);
+/* Poll a 32-bit register until (value & mask) == expect; -ETIMEDOUT with a line. */
+int must_check vtd_wait(struct vtd_unit *u, u32 reg, const char *name, u32 mask, u32 expect);
+/* Entries that a non-coherent unit will read are in memory after this. */
+void vtd_sync(struct vtd_unit *u, const void *p, size_t n);
+/* Not-present entries became present: what CAP.RWBF asks for. -EIO. */
+int must_check vtd_flush_write_buffer(struct vtd_unit *u);
+
+/* queue.c: run n descriptors and wait for them: 0, or -EIO, and the unit is marked failed. */
+#define VTD_BATCH_MAX 32
+int must_check vtd_queue_start(struct vtd_unit *u);
+int must_check vtd_queue_run(struct vtd_unit *u, const struct vtd_entry *d, unsigned n);
+/* Descriptors, by granularity (6.5.2). A fence ends what must be complete before the next one starts. */
+struct vtd_entry vtd_inv_context_global(void);
+struct vtd_entry vtd_inv_context_device(u16 did, u16 sid);
+struct vtd_entry vtd_inv_iotlb_global(const struct vtd_unit *u);
+struct vtd_entry vtd_inv_iotlb_domain(const struct vtd_unit *u, u16 did);
+struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t iova, unsigned mask, bool leaf_only);
+struct vtd_entry vtd_inv_iec_global(void);
+struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask);
+struct vtd_entry vtd_inv_fence(struct vtd_unit *u);
+
+/* root.c: -ENOMEM, -EBUSY (another domain is there). vtd_context_clear: true when it was present. */
+int must_check vtd_context_set(struct vtd_unit *u, u16 rid, paddr_t root, unsigned levels, u16 did);
+bool vtd_context_clear(struct vtd_unit *u, u16 rid);
+bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out);
+
+/* domain.c */
+int vtd_domain_create(struct pci_dev *dev, struct iommu_domain **out);
+void vtd_domain_destroy(struct iommu_domain *d);
+void vtd_domain_geometry(const struct iommu_domain *d, struct iommu_geometry *out);
+int vtd_map(struct iommu_domain *d, iova_t iova, paddr_t pa, u64 size, unsigned prot);
+int vtd_unmap(struct iommu_domain *d, iova_t iova, u64 size);
+bool vtd_iova_to_phys(const struct iommu_domain *d, iova_t iova, paddr_t *pa);
+static inline struct vtd_domain *to_vtd(const struct iommu_domain *d)
+{
+	return (struct vtd_domain *)d;
+}
+/* After an invalidation failed: bus masters of its devices off, context entries blocked. domain->lock held. */
+void vtd_domain_quarantine(struct vtd_domain *d);
+
+/* attach.c */
+int vtd_attach_dev(struct iommu_domain *d, struct pci_dev *dev);
+int vtd_detach_dev(struct iommu_domain *d, struct pci_dev *dev);
+
+/* remap.c */
+int must_check vtd_remap_start(struct vtd_unit *u);
+int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg);
+int vtd_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq);
+void vtd_irq_unmap(struct iommu_irte *e);
+int vtd_irq_map_gsi(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out);
+
+/* fault.c */
+int must_check vtd_fault_start(struct vtd_unit *u);
+void vtd_fault_poll(struct vtd_unit *u);
+const char *vtd_fault_text(u8 reason);
+
+/* vtd.c */
+struct vtd_dev *vtd_dev_of(const struct pci_dev *dev); /* NULL: under no unit */
+/* Unit and source id of the IOAPIC with this id; -ENODEV. */
+int must_check vtd_find_ioapic(u8 id, struct vtd_unit **u, u16 *sid);
+/* Read the table (NULL: there is none), start every unit, give each function its unit. -ENODEV, -EBADMSG. */
+int must_check vtd_init(const void *dmar, size_t len);
+
+/* audit.c */
+unsigned vtd_audit(void);
+
+/* "vtd unit N at 0x...: " before a message. */
+#define vtd_log(level, u, fmt, ...)                                                      \
+	log_at(level, "vtd unit %u at 0x%llx: " fmt, (u)->index, (unsigned long long)(u)->base, ##__VA_ARGS__)
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The container: /dev/vfio/vfio (10:196).  It owns the IOMMU backend's object, and through it every
+ * mapping; groups attach to it.  States: EMPTY (no group), ATTACHED (groups, no IOMMU), SET.
+ *
+ * Everything that depends on the state runs under container->lock, MAP and UNMAP too: so the last
+ * group cannot leave, and take the mappings with it, while a MAP is under way.
+ */
+#include "passthrough/private.h"
+
+static const struct vfio_iommu_driver_ops *const drivers[] = { &vfio_type1_ops };
+
+static struct spinlock refs_lock = SPINLOCK_INIT;
+static unsigned alive;
+
+unsigned vfio_container_count(void)
+{
+	return READ_ONCE(alive);
+}
+
+void vfio_container_get(struct vfio_container *c)
+{
+	bool irq = spin_lock(&refs_lock);
+
+	c->refs++;
+	spin_unlock(&refs_lock, irq);
+}
+
+void vfio_container_put(struct vfio_container *c)
+{
+	bool irq = spin_lock(&refs_lock);
+	bool last = --c->refs == 0;
+
+	if (last)
+		alive--;
+	spin_unlock(&refs_lock, irq);
+	if (!last)
+		return;
+	BUG_ON(!TAILQ_EMPTY(&c->groups) || c->driver);
+	kfree(c);
+}
+
+struct vfio_container *vfio_container_from_fd(int fd)
+{
+	struct file *f = file_from_fd(fd);
+	struct vfio_container *c = NULL;
+
+	if (f && f->ops == &vfio_container_fops) {
+		c = f->priv;
+		vfio_container_get(c);
+	}
+	if (f)
+		file_put(f);
+	return c;
+}
+
+/* 1.2: unknown numbers are 0, never an error. */
+static int check_extension(struct vfio_container *c, u64 extension)
+{
+	int ret = 0;
+
+	if (c->driver)
+		return c->driver->check_extension(c->data, extension);
+	for (unsigned i = 0; i < ARRAY_SIZE(drivers) && !ret; i++)
+		ret = drivers[i]->check_extension(NULL, extension);
+	return ret;
+}
+
+static int attach_all(struct vfio_container *c, const struct vfio_iommu_driver_ops *ops, void *data)
+{
+	struct vfio_group *g, *undo;
+	int ret;
+
+	TAILQ_FOREACH(g, &c->groups, link) {
+		ret = ops->attach_group(data, g->iommu);
+		if (ret)
+			goto detach;
+	}
+	return 0;
+detach:
+	TAILQ_FOREACH(undo, &c->groups, link) {
+		if (undo == g)
+			break;
+		ops->detach_group(data, undo->iommu);
+	}
+	return ret;
+}
+
+/* 1.3: on failure nothing sticks. */
+static int set_iommu(struct vfio_container *c, u64 type)
+{
+	if (TAILQ_EMPTY(&c->groups))
+		return refuse(-EINVAL, "SET_IOMMU: the container has no group; VFIO_GROUP_SET_CONTAINER comes first");
+	if (c->driver)
+		return refuse(-EINVAL, "SET_IOMMU: the container already has an IOMMU (%s)", c->driver->name);
+	if (!check_extension(c, type))
+		return refuse(-ENODEV, "SET_IOMMU: type %llu is not offered; use 3 (VFIO_TYPE1v2_IOMMU) or 1",
+			      (unsigned long long)type);
+	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++) {
+		void *data;
+		int ret = drivers[i]->open(type, &data);
+
+		if (ret == -ENODEV)
+			continue;
+		if (ret)
+			return ret;
+		ret = attach_all(c, drivers[i], data);
+		if (ret) {
+			drivers[i]->release(data);
+			return ret;
+		}
+		c->driver = drivers[i];
+		c->data = data;
+		return 0;
+	}
+	return refuse(-EINVAL, "SET_IOMMU: %llu is an extension, not an IOMMU type", (unsigned long long)type);
+}
+
+static s64 container_ioctl(struct file *f, u32 nr, u64 arg)
+{
+	struct vfio_container *c = f->priv;
+	s64 ret;
+
+	if (nr == VFIO_GET_API_VERSION)
+		return VFIO_API_VERSION;
+	mutex_lock(&c->lock);
+	if (nr == VFIO_CHECK_EXTENSION)
+		ret = check_extension(c, arg);
+	else if (nr == VFIO_SET_IOMMU)
+		ret = set_iommu(c, arg);
+	else if (c->driver)
+		ret = c->driver->ioctl(c->data, nr, arg);
+	else
+		ret = refuse(-EINVAL, "container ioctl 0x%x: no IOMMU is set; VFIO_SET_IOMMU comes first", nr);
+	mutex_unlock(&c->lock);
+	return ret;
+}
+
+int vfio_container_attach(struct vfio_container *c, struct vfio_group *g)
+{
+	if (c->driver) {
+		int ret = c->driver->attach_group(c->data, g->iommu);
+
+		if (ret)
+			return ret;
+	}
+	TAILQ_INSERT_TAIL(&c->groups, g, link);
+	g->container = c;
+	vfio_container_get(c);
+	return 0;
+}
+
+/* 1.4: the last group takes the IOMMU and every mapping with it. The caller still holds a reference of its own. */
+void vfio_container_detach(struct vfio_container *c, struct vfio_group *g)
+{
+	if (c->driver)
+		c->driver->detach_group(c->data, g->iommu);
+	TAILQ_REMOVE(&c->groups, g, link);
+	g->container = NULL;
+	if (TAILQ_EMPTY(&c->groups) && c->driver) {
+		c->driver->release(c->data);
+		c->driver = NULL;
+		c->data = NULL;
+	}
+	vfio_container_put(c);
+}
+
+static void container_release(struct file *f)
+{
+	vfio_container_put(f->priv);
+}
+
+const struct file_ops vfio_container_fops = {
+	.name = "/dev/vfio/vfio",
+	.ioctl = container_ioctl,
+	.release = container_release,
+};
+
+static int container_open(struct node *n, struct file *f)
+{
+	struct vfio_container *c = kzalloc(sizeof(*c));
+	bool irq;
+
+	(void)n;
+	if (!c)
+		return -ENOMEM;
+	mutex_init(&c->lock);
+	TAILQ_INIT(&c->groups);
+	c->refs = 1;
+	f->ops = &vfio_container_fops;
+	f->priv = c;
+	irq = spin_lock(&refs_lock);
+	alive++;
+	spin_unlock(&refs_lock, irq);
+	return 0;
+}
+
+const struct node_ops vfio_container_node = {
+	.open = container_open,
+	.rdev_major = 10,
+	.rdev_minor = 196,
+	.mode = 0666,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device file: what GROUP_GET_DEVICE_FD returns.  Several files may share a device; the first
+ * open brings it to a known state and the last close (mappings count as opens) takes everything back.
+ */
+#include <asm/fcntl.h>
+
+#include "passthrough/private.h"
+
+struct device_file {
+	struct vfio_device *v;
+	struct file *group_file;
+};
+
+static struct vfio_device *of(struct file *f)
+{
+	return ((struct device_file *)f->priv)->v;
+}
+
+int vfio_device_open(struct vfio_device *v, struct file *group_file, struct file **out)
+{
+	struct device_file *df = kzalloc(sizeof(*df));
+	struct file *f;
+	int ret = -ENOMEM;
+
+	if (!df)
+		return ret;
+	f = file_create(&vfio_device_fops, O_RDWR, df);
+	if (!f)
+		goto free;
+	mutex_lock(&v->lock);
+	ret = v->opens ? 0 : vfio_pci_enable(v);
+	if (!ret)
+		v->opens++;
+	mutex_unlock(&v->lock);
+	if (ret)
+		goto put;
+	df->v = v;
+	df->group_file = group_file;
+	file_get(group_file);
+	*out = f;
+	return 0;
+put:
+	file_put(f); /* releases df */
+	return ret;
+free:
+	kfree(df);
+	return ret;
+}
+
+/* Also the end of a file that never became a device's: df->v is NULL then. */
+static void device_release(struct file *f)
+{
+	struct device_file *df = f->priv;
+	struct vfio_device *v = df->v;
+
+	if (v) {
+		mutex_lock(&v->lock);
+		if (--v->opens == 0)
+			vfio_pci_disable(v);
+		mutex_unlock(&v->lock);
+		vfio_group_device_closed(v->group);
+		file_put(df->group_file);
+	}
+	kfree(df);
+}
+
+static s64 device_ioctl(struct file *f, u32 nr, u64 arg)
+{
+	return vfio_pci_ioctl(of(f), nr, arg);
+}
+
+static s64 device_rw(struct file *f, uaddr_t buf, size_t n, u64 *pos, bool write)
+{
+	struct vfio_device *v = of(f);
+	u64 index = *pos >> VFIO_REGION_SHIFT, off = *pos & GENMASK(VFIO_REGION_SHIFT - 1, 0);
+	s64 ret;
+
+	if (index >= VFIO_PCI_NUM_REGIONS)
+		return -EINVAL;
+	if (!n)
+		return 0;
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		ret = vfio_config_rw(v, buf, n, off, write);
+	else if (index <= VFIO_PCI_BAR5_REGION_INDEX)
+		ret = vfio_bar_rw(v, index, buf, n, off, write);
+	else
+		return -EINVAL;
+	if (ret > 0)
+		*pos += ret;
+	return ret;
+}
+
+static s64 device_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	return device_rw(f, buf, n, pos, false);
+}
+
+static s64 device_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+{
+	return device_rw(f, buf, n, pos, true);
+}
+
+static int device_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+{
+	(void)prot;
+	return vfio_pci_mmap(of(f), off, len, flags, obj, obj_off);
+}
+
+const struct file_ops vfio_device_fops = {
+	.name = "anon_inode:[vfio-device]",
+	.read = device_read,
+	.write = device_write,
+	.ioctl = device_ioctl,
+	.mmap = device_mmap,
+	.release = device_release,
+};

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which functions are ours to hand out: every endpoint that is not a bridge.  Nobody else drives
+ * devices here, so all are bound to vfio-pci from the start.  This is also where the folder starts:
+ * the device nodes, the fault handler, the audit.
+ */
+#include "kernel/audit.h"
+#include "kernel/initcall.h"
+#include "passthrough/private.h"
+#include "passthrough/type1.h"
+
+struct vfio_device *vfio_device_of(struct pci_dev *d)
+{
+	return d->driver;
+}
+
+static bool ours(const struct pci_dev *d)
+{
+	return d->header_type == PCI_HEADER_TYPE_NORMAL && (d->class >> 16) != 0x06 /* bridges */;
+}
+
+static int device_init(struct pci_dev *d)
+{
+	struct vfio_device *v = kzalloc(sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	v->pci = d;
+	mutex_init(&v->lock);
+	mutex_init(&v->mem_lock);
+	d->driver = v;
+	if (!d->group->vfio) {
+		int ret = vfio_group_init(d->group);
+
+		if (ret)
+			return ret;
+	}
+	v->group = d->group->vfio;
+	return 0;
+}
+
+/* Interrupt context. A blocked request is an error of the device: its owner's ERR eventfd. */
+static void on_fault(const struct iommu_fault *f)
+{
+	struct vfio_device *v = f->dev ? f->dev->driver : NULL;
+	struct eventfd *ev = v ? READ_ONCE(v->err) : NULL;
+
+	if (ev)
+		eventfd_signal(ev);
+}
+
+static unsigned vfio_audit(void)
+{
+	struct iommu_group *g;
+	struct pci_dev *d;
+	unsigned bad = vfio_type1_audit();
+
+	TAILQ_FOREACH(g, &iommu_groups, link)
+		if (g->vfio)
+			bad += vfio_group_audit(g->vfio);
+	pci_for_each(d) {
+		struct vfio_device *v = d->driver;
+		u16 command = pci_read16(d, PCI_COMMAND);
+
+		/* All ones: nobody answers any more. */
+		if (!v || v->opens || command == 0xffff || !(command & PCI_COMMAND_MASTER))
+			continue;
+		log_err("audit: %s is bus master, but nobody has it open", d->name);
+		bad++;
+	}
+	return bad;
+}
+
+static struct auditor auditor = { "vfio", vfio_audit, NULL };
+
+int vfio_init(void)
+{
+	struct pci_dev *d;
+	unsigned n = 0;
+	int ret;
+
+	if (!node_add("/dev/vfio/vfio", &vfio_container_node, NULL))
+		return -ENOMEM;
+	node_add_dir("/sys/module/vfio");
+	node_add_dir("/sys/module/vfio_pci");
+	iommu_set_fault_handler(on_fault);
+	audit_register(&auditor);
+	pci_for_each(d) {
+		if (!ours(d) || !d->group)
+			continue;
+		ret = device_init(d);
+		if (ret)
+			return ret;
+		n++;
+	}
+	log_info("vfio-pci: %u devices can be handed out", n);
+	return 0;
+}
+
+INITCALL(INITCALL_DEVICES, vfio_init);

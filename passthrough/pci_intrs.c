@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SET_IRQS: MSI and MSI-X vectors to eventfds, and the ERR and REQ notices (4.4).
+ *
+ * One mode at a time.  The count of vectors is fixed when a mode is enabled.  An MSI-X vector takes its
+ * CPU vector and remapping entry when an eventfd is attached; MSI takes all at once, because one
+ * message serves them.  A vector's eventfd is swapped whole: the interrupt handler reads it once, and
+ * the old one is put only after a round of IPIs.  INTx is not offered: its count is 0.
+ */
+#include "passthrough/private.h"
+
+static void vector_handler(void *arg)
+{
+	struct vfio_vector *vec = arg;
+	struct eventfd *ev = READ_ONCE(vec->ev);
+
+	if (ev)
+		eventfd_signal(ev);
+}
+
+static void nothing(void *arg)
+{
+	(void)arg;
+}
+
+/* Replace *slot; after return nobody signals the old one. Takes over new's reference. */
+static void eventfd_swap(struct eventfd **slot, struct eventfd *new)
+{
+	struct eventfd *old = *slot;
+
+	WRITE_ONCE(*slot, new);
+	if (!old)
+		return;
+	arch_ipi_all(nothing, NULL);
+	eventfd_put(old);
+}
+
+u32 vfio_irq_count(const struct vfio_device *v, unsigned index)
+{
+	switch (index) {
+	case VFIO_PCI_MSI_IRQ_INDEX:
+		return v->pci->cap_msi ? v->pci->msi_vectors : 0;
+	case VFIO_PCI_MSIX_IRQ_INDEX:
+		return v->pci->msix_vectors;
+	case VFIO_PCI_ERR_IRQ_INDEX:
+		return v->pci->type != PCI_CONVENTIONAL;
+	case VFIO_PCI_REQ_IRQ_INDEX:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+static void vector_stop(struct vfio_device *v, unsigned i)
+{
+	struct vfio_vector *vec = &v->vector[i];
+
+	if (v->irq_mode == VFIO_IRQ_MSIX && vec->live) {
+		pci_msix_set(v->pci, i, NULL);
+		iommu_irq_unmap(vec->irte);
+		arch_irq_free(&vec->irq);
+		vec->live = false;
+		vec->irte = NULL;
+	}
+	eventfd_swap(&vec->ev, NULL);
+}
+
+/* Take a CPU vector and a remapping entry for MSI-X vector i, and unmask it. */
+static int msix_start(struct vfio_device *v, unsigned i)
+{
+	struct vfio_vector *vec = &v->vector[i];
+	struct msi_msg msg;
+	int ret;
+
+	if (vec->live)
+		return 0;
+	vec->irq = (struct irq){ .handler = vector_handler, .arg = vec };
+	ret = arch_irq_alloc(&vec->irq, arch_cpu_id());
+	if (ret)
+		return refuse(ret, "%s: MSI-X vector %u: this CPU has no interrupt vector left", v->pci->name, i);
+	ret = iommu_irq_map(v->pci, &vec->irq, 1, &vec->irte, &msg);
+	if (ret) {
+		arch_irq_free(&vec->irq);
+		return ret;
+	}
+	vec->live = true;
+	pci_msix_set(v->pci, i, &msg);
+	return 0;
+}
+
+/* fd < 0 clears the vector. */
+static int vector_assign(struct vfio_device *v, unsigned i, s32 fd)
+{
+	struct eventfd *ev;
+	int ret;
+
+	if (fd < 0) {
+		vector_stop(v, i);
+		return 0;
+	}
+	ret = eventfd_from_fd(fd, &ev);
+	if (ret)
+		return ret;
+	eventfd_swap(&v->vector[i].ev, ev);
+	ret = v->irq_mode == VFIO_IRQ_MSIX ? msix_start(v, i) : 0;
+	if (ret)
+		vector_stop(v, i);
+	return ret;
+}
+
+static void vectors_free(struct vfio_device *v)
+{
+	kfree(v->vector);
+	v->vector = NULL;
+	v->nvectors = 0;
+	v->irq_mode = VFIO_IRQ_NONE;
+}
+
+static void mode_disable(struct vfio_device *v)
+{
+	if (v->irq_mode == VFIO_IRQ_MSI) {
+		pci_msi_disable(v->pci);
+		iommu_irq_unmap(v->vector[0].irte);
+		for (unsigned i = 0; i < 1u << v->msi_log2; i++)
+			arch_irq_free(&v->vector[i].irq);
+	}
+	for (unsigned i = 0; i < v->nvectors; i++)
+		vector_stop(v, i);
+	if (v->irq_mode == VFIO_IRQ_MSIX)
+		pci_msix_disable(v->pci);
+	if (v->irq_mode != VFIO_IRQ_NONE)
+		vectors_free(v);
+}
+
+/* One message serves 2^log2 vectors: remapping entries in a row, each to a CPU vector of its own. */
+static int msi_enable(struct vfio_device *v, unsigned n)
+{
+	unsigned log2 = n > 1 ? 32 - __builtin_clz(n - 1) : 0, taken, i;
+	struct irq *irqs = kcalloc(1u << log2, sizeof(*irqs));
+	struct msi_msg msg;
+	int ret = 0;
+
+	if (!irqs)
+		return -ENOMEM;
+	for (taken = 0; taken < 1u << log2; taken++) {
+		v->vector[taken].irq = (struct irq){ .handler = vector_handler, .arg = &v->vector[taken] };
+		ret = arch_irq_alloc(&v->vector[taken].irq, arch_cpu_id());
+		if (ret)
+			goto give_back;
+		irqs[taken] = v->vector[taken].irq;
+	}
+	ret = iommu_irq_map(v->pci, irqs, 1u << log2, &v->vector[0].irte, &msg);
+	if (ret)
+		goto give_back;
+	ret = pci_msi_enable(v->pci, log2, &msg);
+	if (ret) {
+		iommu_irq_unmap(v->vector[0].irte);
+		goto give_back;
+	}
+	v->msi_log2 = log2;
+	kfree(irqs);
+	return 0;
+give_back:
+	for (i = 0; i < taken; i++)
+		arch_irq_free(&v->vector[i].irq);
+	kfree(irqs);
+	return ret;
+}
+
+static int mode_enable(struct vfio_device *v, enum vfio_irq_mode mode, unsigned n)
+{
+	unsigned room = 1;
+	int ret;
+
+	if (!n)
+		return -ERANGE;
+	while (room < n)
+		room *= 2;
+	v->vector = kcalloc(room, sizeof(*v->vector));
+	if (!v->vector)
+		return -ENOMEM;
+	v->nvectors = n;
+	ret = mode == VFIO_IRQ_MSI ? msi_enable(v, n) : pci_msix_enable(v->pci);
+	if (ret)
+		vectors_free(v);
+	else
+		v->irq_mode = mode;
+	return ret;
+}
+
+struct irq_data {
+	u32 type;      /* VFIO_IRQ_SET_DATA_* */
+	const u8 *bytes; /* count bools or s32s; may be unaligned */
+};
+
+static s32 data_fd(const struct irq_data *d, unsigned i)
+{
+	s32 fd;
+
+	memcpy(&fd, d->bytes + i * sizeof(fd), sizeof(fd));
+	return fd;
+}
+
+/* NONE and BOOL: signal, as if the interrupt had come. */
+static void loopback(struct vfio_device *v, const struct vfio_irq_set *s, const struct irq_data *d)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct eventfd *ev = v->vector[s->start + i].ev;
+
+		if (ev && (d->type == VFIO_IRQ_SET_DATA_NONE || d->bytes[i]))
+			eventfd_signal(ev);
+	}
+}
+
+static s64 msi_trigger(struct vfio_device *v, const struct vfio_irq_set *s, const struct irq_data *d)
+{
+	enum vfio_irq_mode mode = s->index == VFIO_PCI_MSI_IRQ_INDEX ? VFIO_IRQ_MSI : VFIO_IRQ_MSIX;
+	bool first = v->irq_mode == VFIO_IRQ_NONE;
+	u32 end = s->start + s->count;
+	int ret = 0;
+
+	if (v->irq_mode == mode && !s->count && d->type == VFIO_IRQ_SET_DATA_NONE) {
+		mode_disable(v);
+		return 0;
+	}
+	if (v->irq_mode != mode && !(first && d->type == VFIO_IRQ_SET_DATA_EVENTFD))
+		return refuse(-EINVAL, "%s: SET_IRQS: %s is not enabled%s", v->pci->name,
+			      mode == VFIO_IRQ_MSI ? "MSI" : "MSI-X", first ? "" : ", the other one is");
+	if (first)
+		ret = mode_enable(v, mode, end);
+	else if (end > v->nvectors)
+		return refuse(-EINVAL, "%s: SET_IRQS: %u vectors are enabled; tear down to have more", v->pci->name,
+			      v->nvectors);
+	if (ret)
+		return ret;
+	if (d->type != VFIO_IRQ_SET_DATA_EVENTFD) {
+		loopback(v, s, d);
+		return 0;
+	}
+	for (unsigned i = 0; i < s->count && !ret; i++) {
+		ret = vector_assign(v, s->start + i, data_fd(d, i));
+		for (unsigned k = 0; ret && k <= i; k++)
+			vector_stop(v, s->start + k);
+	}
+	if (ret && first)
+		mode_disable(v);
+	return ret;
+}
+
+/* ERR and REQ: one eventfd, no hardware. */
+static s64 notice_trigger(struct eventfd **slot, const struct vfio_irq_set *s, const struct irq_data *d)
+{
+	struct eventfd *ev = NULL;
+	int ret = 0;
+
+	if (d->type == VFIO_IRQ_SET_DATA_EVENTFD && s->count == 1) {
+		s32 fd = data_fd(d, 0);
+
+		if (fd < -1)
+			return 0;
+		if (fd >= 0)
+			ret = eventfd_from_fd(fd, &ev);
+		if (!ret)
+			eventfd_swap(slot, ev);
+		return ret;
+	}
+	if (d->type == VFIO_IRQ_SET_DATA_NONE && *slot) {
+		if (s->count)
+			eventfd_signal(*slot);
+		else
+			eventfd_swap(slot, NULL);
+		return 0;
+	}
+	if (d->type == VFIO_IRQ_SET_DATA_BOOL && s->count == 1 && *slot) {
+		if (d->bytes[0])
+			eventfd_signal(*slot);
+		return 0;
+	}
+	return refuse(-EINVAL, "SET_IRQS: index %u: no eventfd is registered, or a bad count", s->index);
+}
+
+/* Header checks, all before anything else happens. Returns the bytes of data that follow, or -errno. */
+static s64 irq_set_check(const struct vfio_device *v, const struct vfio_irq_set *s)
+{
+	const size_t minsz = offsetof(struct vfio_irq_set, data);
+	u32 n, type = s->flags & VFIO_IRQ_SET_DATA_TYPE_MASK, size;
+
+	if (s->argsz < minsz || s->index >= VFIO_PCI_NUM_IRQS || s->count >= ~0u - s->start ||
+	    (s->flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK)))
+		return refuse(-EINVAL, "%s: SET_IRQS: argsz %u index %u start %u count %u flags 0x%x", v->pci->name,
+			      s->argsz, s->index, s->start, s->count, s->flags);
+	n = vfio_irq_count(v, s->index);
+	if (s->start >= n || s->start + s->count > n)
+		return refuse(-EINVAL, "%s: SET_IRQS: interrupts %u+%u of index %u, which has %u", v->pci->name, s->start,
+			      s->count, s->index, n);
+	if (type == VFIO_IRQ_SET_DATA_NONE)
+		return 0;
+	if (type != VFIO_IRQ_SET_DATA_BOOL && type != VFIO_IRQ_SET_DATA_EVENTFD)
+		return refuse(-EINVAL, "%s: SET_IRQS: exactly one of NONE, BOOL, EVENTFD", v->pci->name);
+	size = type == VFIO_IRQ_SET_DATA_BOOL ? 1 : sizeof(s32);
+	if ((s->argsz - minsz) / size < s->count)
+		return refuse(-EINVAL, "%s: SET_IRQS: argsz %u is too small for %u interrupts", v->pci->name, s->argsz,
+			      s->count);
+	return (s64)s->count * size;
+}
+
+static s64 irq_set_perform(struct vfio_device *v, const struct vfio_irq_set *s, const struct irq_data *d)
+{
+	if ((s->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
+		return -ENOTTY; /* MASK and UNMASK belong to INTx */
+	switch (s->index) {
+	case VFIO_PCI_MSI_IRQ_INDEX:
+	case VFIO_PCI_MSIX_IRQ_INDEX:
+		return msi_trigger(v, s, d);
+	case VFIO_PCI_ERR_IRQ_INDEX:
+		return notice_trigger(&v->err, s, d);
+	default:
+		return notice_trigger(&v->req, s, d);
+	}
+}
+
+s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg)
+{
+	const size_t minsz = offsetof(struct vfio_irq_set, data);
+	struct vfio_irq_set s;
+	struct irq_data d = { 0 };
+	u8 *bytes = NULL;
+	s64 ret, len;
+
+	if (copy_from_user(&s, arg, minsz))
+		return -EFAULT;
+	len = irq_set_check(v, &s);
+	if (len < 0)
+		return len;
+	if (len) {
+		bytes = kmalloc((size_t)len);
+		if (!bytes)
+			return -ENOMEM;
+		if (copy_from_user(bytes, arg + minsz, (size_t)len)) {
+			kfree(bytes);
+			return -EFAULT;
+		}
+	}
+	d.type = s.flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
+	d.bytes = bytes;
+	mutex_lock(&v->lock);
+	ret = irq_set_perform(v, &s, &d);
+	mutex_unlock(&v->lock);
+	kfree(bytes);
+	return ret;
+}
+
+void vfio_irqs_teardown(struct vfio_device *v)
+{
+	mode_disable(v);
+	eventfd_swap(&v->err, NULL);
+	eventfd_swap(&v->req, NULL);
+}

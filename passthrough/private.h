@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of passthrough/ share: the three objects behind the three kinds of descriptors, and
+ * the table of IOMMU backends.  Section numbers in comments are those of docs/abi.md.
+ *
+ * Ownership: a container lives while its file or an attached group holds it; a group is static (one per
+ * IOMMU group with a device of ours); a device is static too, its state lives from first open to last
+ * close.  A device file holds its group's *file*, so a group stays attached while devices are open.
+ * Lock order: container -> group -> device -> (mm) -> device memory lock.
+ */
+#ifndef PASSTHROUGH_PRIVATE_H
+#define PASSTHROUGH_PRIVATE_H
+
+#include <linux/vfio.h>
+#include <sys/queue.h>
+
+#include "iommu/iommu.h"
+#include "kernel/base.h"
+#include "kernel/file.h"
+#include "kernel/frames.h"
+#include "kernel/mobj.h"
+#include "kernel/thread.h"
+#include "passthrough/vfio.h"
+#include "pci/pci.h"
+
+/* ---- container ------------------------------------------------------------------------------*/
+struct vfio_iommu_driver_ops {
+	const char *name;
+	/* What CHECK_EXTENSION says; data NULL before an IOMMU is set. */
+	int (*check_extension)(void *data, u64 extension);
+	int (*open)(u64 type, void **data); /* -ENODEV: not a type of ours */
+	void (*release)(void *data);        /* no group is attached any more */
+	s64 (*ioctl)(void *data, u32 nr, uaddr_t arg);
+	int (*attach_group)(void *data, struct iommu_group *g);
+	void (*detach_group)(void *data, struct iommu_group *g);
+};
+extern const struct vfio_iommu_driver_ops vfio_type1_ops;
+
+struct vfio_group;
+struct vfio_container {
+	struct mutex lock; /* guards all below; MAP and UNMAP run under it */
+	u32 refs;          /* file + attached groups; under vfio_container_refs_lock */
+	TAILQ_HEAD(, vfio_group) groups;
+	const struct vfio_iommu_driver_ops *driver; /* NULL: no IOMMU set */
+	void *data;
+};
+extern const struct file_ops vfio_container_fops;
+extern const struct node_ops vfio_container_node;
+struct vfio_container *vfio_container_from_fd(int fd); /* with a reference; NULL: not a container */
+void vfio_container_get(struct vfio_container *c);
+void vfio_container_put(struct vfio_container *c);
+/* With the container's lock held. */
+int must_check vfio_container_attach(struct vfio_container *c, struct vfio_group *g);
+void vfio_container_detach(struct vfio_container *c, struct vfio_group *g);
+unsigned vfio_container_count(void); /* alive now, for the audit */
+
+/* ---- group ----------------------------------------------------------------------------------*/
+struct vfio_group {
+	struct iommu_group *iommu;
+	struct mutex lock;
+	struct file *file;                /* the one opener, not counted; NULL: closed */
+	struct vfio_container *container; /* holds a reference; changes under both locks */
+	unsigned open_devices;            /* device files; under lock */
+	TAILQ_ENTRY(vfio_group) link;     /* in container->groups */
+};
+int must_check vfio_group_init(struct iommu_group *g);
+void vfio_group_device_closed(struct vfio_group *g);
+unsigned vfio_group_audit(struct vfio_group *g);
+
+/* ---- device ---------------------------------------------------------------------------------*/
+enum vfio_irq_mode { VFIO_IRQ_NONE, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
+
+struct vfio_vector {
+	struct eventfd *ev; /* swapped whole; the handler reads it once */
+	struct irq irq;
+	struct iommu_irte *irte; /* MSI-X: of this vector; MSI: all in vector 0's */
+	bool live;               /* irq is allocated */
+};
+
+/* One dword of config space: which bits come from the shadow, which may be written. */
+struct vfio_perm {
+	u32 virt, write;
+};
+
+struct vfio_device {
+	struct pci_dev *pci;
+	struct vfio_group *group;
+	struct mutex lock; /* open/close, interrupts, reset */
+	unsigned opens;
+
+	/* From first open to last close. */
+	struct mutex mem_lock;   /* decode and power changes against register access */
+	bool mem_on;             /* BARs may be touched: memory decode on and D0 */
+	bool reset_works;
+	struct pci_saved saved;  /* as handed out: bus master off */
+	struct mobj *bar[PCI_BARS];
+	volatile void *bar_map[PCI_BARS]; /* kernel's view, made once for ever */
+	u32 *shadow;             /* virtual config bits, cfg_size bytes */
+	struct vfio_perm *perm;  /* one per dword */
+
+	enum vfio_irq_mode irq_mode;
+	unsigned nvectors;       /* enabled range */
+	unsigned msi_log2;
+	struct vfio_vector *vector;
+	struct eventfd *err, *req;
+};
+extern const struct file_ops vfio_device_fops;
+/* A new device file for an open group; takes a reference on group_file. Group's lock held. */
+int must_check vfio_device_open(struct vfio_device *v, struct file *group_file, struct file **out);
+
+/* pci_driver.c: which functions are ours. */
+struct vfio_device *vfio_device_of(struct pci_dev *d); /* NULL: not ours */
+
+/* pci_core.c */
+#define VFIO_REGION_SHIFT 40
+int must_check vfio_pci_enable(struct vfio_device *v);
+void vfio_pci_disable(struct vfio_device *v);
+s64 vfio_pci_ioctl(struct vfio_device *v, u32 nr, uaddr_t arg);
+int vfio_pci_mmap(struct vfio_device *v, u64 off, u64 len, int flags, struct mobj **obj, u64 *obj_off);
+/* Memory decode or power goes: zap every mapping first, then the caller touches hardware. mem_lock held. */
+void vfio_pci_mem_off(struct vfio_device *v);
+/* Look at the hardware again. mem_lock held. */
+void vfio_pci_mem_update(struct vfio_device *v);
+int must_check vfio_pci_reset(struct vfio_device *v);
+
+/* pci_config.c */
+int must_check vfio_config_init(struct vfio_device *v);
+void vfio_config_free(struct vfio_device *v);
+s64 vfio_config_rw(struct vfio_device *v, uaddr_t buf, size_t n, u64 off, bool write);
+u32 vfio_config_shadow(const struct vfio_device *v, u16 off, u32 mask);
+
+/* pci_rdwr.c */
+s64 vfio_bar_rw(struct vfio_device *v, unsigned bar, uaddr_t buf, size_t n, u64 off, bool write);
+
+/* pci_intrs.c */
+u32 vfio_irq_count(const struct vfio_device *v, unsigned index);
+s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg);
+void vfio_irqs_teardown(struct vfio_device *v); /* MSI, MSI-X, ERR, REQ */
+
+#endif

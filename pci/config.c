@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to config space through the installed ops, bounded: an offset outside a function's config
+ * space reads all ones and is not written, whoever computed it.  Registers are read by their own
+ * width.  Bus mastering, the one bit that lets a function send, is set and cleared here alone
+ * (reset and restore write whole command registers).
+ */
+#include "pci/internal.h"
+
+static u32 absent_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
+{
+	(void)segment, (void)bus, (void)devfn, (void)off, (void)size;
+	return ~0u;
+}
+
+static void absent_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
+{
+	(void)segment, (void)bus, (void)devfn, (void)off, (void)size, (void)v;
+}
+
+static const struct pci_cfg_ops absent_ops = { absent_read, absent_write };
+static const struct pci_cfg_ops *cfg_ops = &absent_ops;
+
+void pci_set_cfg_ops(const struct pci_cfg_ops *ops)
+{
+	cfg_ops = ops ? ops : &absent_ops;
+}
+
+u32 pci_cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
+{
+	return cfg_ops->read(segment, bus, devfn, off, size);
+}
+
+void pci_cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
+{
+	cfg_ops->write(segment, bus, devfn, off, size, v);
+}
+
+static bool inside(const struct pci_dev *d, u16 off, unsigned size)
+{
+	return IS_ALIGNED(off, size) && (u32)off + size <= d->cfg_size;
+}
+
+static u32 dev_read(const struct pci_dev *d, u16 off, unsigned size)
+{
+	return inside(d, off, size) ? pci_cfg_read(d->segment, d->bus, d->devfn, off, size) : ~0u;
+}
+
+static void dev_write(const struct pci_dev *d, u16 off, unsigned size, u32 v)
+{
+	if (inside(d, off, size))
+		pci_cfg_write(d->segment, d->bus, d->devfn, off, size, v);
+}
+
+u8 pci_read8(const struct pci_dev *d, u16 off)
+{
+	return (u8)dev_read(d, off, 1);
+}
+
+u16 pci_read16(const struct pci_dev *d, u16 off)
+{
+	return (u16)dev_read(d, off, 2);
+}
+
+u32 pci_read32(const struct pci_dev *d, u16 off)
+{
+	return dev_read(d, off, 4);
+}
+
+void pci_write8(const struct pci_dev *d, u16 off, u8 v)
+{
+	dev_write(d, off, 1, v);
+}
+
+void pci_write16(const struct pci_dev *d, u16 off, u16 v)
+{
+	dev_write(d, off, 2, v);
+}
+
+void pci_write32(const struct pci_dev *d, u16 off, u32 v)
+{
+	dev_write(d, off, 4, v);
+}
+
+void pci_update16(const struct pci_dev *d, u16 off, u16 clear, u16 set)
+{
+	u16 old = pci_read16(d, off), v = (u16)((old & ~clear) | set);
+
+	if (v != old)
+		pci_write16(d, off, v);
+}
+
+void pci_set_master(struct pci_dev *d, bool on)
+{
+	pci_update16(d, PCI_COMMAND, on ? 0 : PCI_COMMAND_MASTER, on ? PCI_COMMAND_MASTER : 0);
+}
+
+/* Also the panic's first act: takes no lock and allocates nothing. The list does not change after
+ * pci_init(). */
+void pci_clear_all_masters(void)
+{
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		pci_set_master(d, false);
+}
+
+void pci_bridges_master(bool on)
+{
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		if (pci_is_bridge(d))
+			pci_set_master(d, on);
+}

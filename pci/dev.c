@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One function: from its config space to a struct pci_dev, quiet from then on.  What it is told at
+ * once, whatever firmware left behind: no bus mastering, no INTx, no MSI, no MSI-X, no ATS, no page
+ * requests, no PASIDs, no virtual functions, no phantom functions.  An untranslated bus master
+ * cannot survive this, nor can a translated request come from a function that nobody gave ATS.
+ *
+ * The memory and I/O decode bits stay, so a display that shows the console goes on showing it.
+ */
+#include <stdio.h>
+
+#include "kernel/frames.h"
+#include "pci/internal.h"
+
+#define SRIOV_CTRL_OFF (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)
+
+static const char *const type_names[] = {
+	[PCI_ENDPOINT] = "endpoint",
+	[PCI_LEGACY_ENDPOINT] = "legacy endpoint",
+	[PCI_ROOT_PORT] = "root port",
+	[PCI_UPSTREAM] = "upstream port",
+	[PCI_DOWNSTREAM] = "downstream port",
+	[PCI_PCIE_TO_PCI] = "PCIe-to-PCI bridge",
+	[PCI_PCI_TO_PCIE] = "PCI-to-PCIe bridge",
+	[PCI_RC_ENDPOINT] = "integrated endpoint",
+	[PCI_RC_EVENT] = "event collector",
+};
+
+const char *pci_type_name(const struct pci_dev *d)
+{
+	if (d->type == PCI_CONVENTIONAL)
+		return pci_is_bridge(d) ? "conventional bridge" : "conventional";
+	if (d->type < ARRAY_SIZE(type_names) && type_names[d->type])
+		return type_names[d->type];
+	return "unknown type";
+}
+
+/* Clear bits of a control register in an extended capability. */
+static void ext_clear(const struct pci_dev *d, u16 id, u16 reg, u16 bits)
+{
+	u16 cap = pci_find_ext_cap(d, id);
+
+	if (cap)
+		pci_update16(d, cap + reg, bits, 0);
+}
+
+static void quiesce(const struct pci_dev *d)
+{
+	pci_update16(d, PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_DISABLE);
+	if (d->cap_msi)
+		pci_update16(d, d->cap_msi + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE, 0);
+	if (d->cap_msix)
+		pci_update16(d, d->cap_msix + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 0);
+	if (d->cap_pcie)
+		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PHANTOM, 0);
+	ext_clear(d, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	ext_clear(d, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+	ext_clear(d, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+	ext_clear(d, PCI_EXT_CAP_ID_SRIOV, PCI_SRIOV_CTRL, SRIOV_CTRL_OFF);
+}
+
+static void header_read(struct pci_dev *d)
+{
+	u32 v = pci_read32(d, PCI_CLASS_REVISION);
+	u8 header = pci_read8(d, PCI_HEADER_TYPE);
+
+	d->revision = (u8)v;
+	d->class = v >> 8;
+	d->header_type = header & 0x7f;
+	d->multifunction = header & 0x80 || (d->devfn & 7);
+	d->interrupt_pin = pci_read8(d, PCI_INTERRUPT_PIN);
+	if (d->interrupt_pin > 4)
+		d->interrupt_pin = 0;
+	if (d->header_type == PCI_HEADER_TYPE_NORMAL) {
+		d->subsystem_vendor = pci_read16(d, PCI_SUBSYSTEM_VENDOR_ID);
+		d->subsystem_device = pci_read16(d, PCI_SUBSYSTEM_ID);
+	} else if (pci_is_bridge(d)) {
+		d->secondary = pci_read8(d, PCI_SECONDARY_BUS);
+		d->subordinate = pci_read8(d, PCI_SUBORDINATE_BUS);
+	} else {
+		log_warn("pci %s: header type %u is not known here: its BARs and what is behind it are not used",
+			 d->name, d->header_type);
+	}
+}
+
+static bool has_flr(const struct pci_dev *d)
+{
+	const u8 af = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+
+	if (d->cap_pcie && pci_read32(d, d->cap_pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
+		return true;
+	return d->cap_af && (pci_read8(d, d->cap_af + PCI_AF_CAP) & af) == af;
+}
+
+struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err)
+{
+	u32 id = pci_cfg_read(segment, bus, devfn, PCI_VENDOR_ID, 4);
+	struct pci_dev *d;
+
+	*err = 0;
+	/* All ones: nobody. Vendor 0 and 1: some bridges' way to say the same, and "not ready". */
+	if ((id & 0xffff) == 0xffff || (id & 0xffff) <= 1)
+		return NULL;
+	d = kzalloc(sizeof(*d));
+	if (!d) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", segment, bus, devfn >> 3, devfn & 7);
+	d->segment = segment;
+	d->bus = bus;
+	d->devfn = devfn;
+	d->vendor = (u16)id;
+	d->device = (u16)(id >> 16);
+	d->parent = parent;
+	d->cfg_size = PCI_CFG_CONVENTIONAL;
+	mutex_init(&d->lock);
+
+	header_read(d);
+	pci_caps_read(d);
+	d->quirks = pci_quirks_of(d);
+	quiesce(d);
+	pci_bars_read(d);
+	d->flr = has_flr(d);
+	pci_acs_enable(d);
+	return d;
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which functions there are.  Bus numbers are taken as firmware assigned them and never changed: we
+ * start at the first bus of each config window, follow bridges down, and then try the buses that no
+ * bridge leads to (further root buses, as of a second socket or an expander).
+ *
+ * Invariants: every bus is scanned at most once; a bridge is followed only when its bus numbers lie
+ * above its own bus, inside its parent's range and outside of every other bridge's.  So the walk
+ * ends and the tree has no loop, whatever the registers hold.  What lies behind a bridge that is not
+ * followed is not used at all: without its bridge it would look better isolated than it is.
+ * pci_devices is in address order.
+ */
+#include "kernel/frames.h"
+#include "pci/internal.h"
+
+struct pci_list pci_devices = TAILQ_HEAD_INITIALIZER(pci_devices);
+static unsigned nfunctions;
+
+struct scan {
+	u16 segment;
+	u8 first, last;
+	bool taken[256];             /* scanned, or in the range of a bridge that is followed */
+	bool claimed[256];           /* by a bridge that is not followed: no root bus either */
+	struct pci_dev *queue[256];  /* bridges whose secondary bus is still to be scanned */
+	unsigned head, tail;         /* each entry took a bus of its own: it never overflows */
+};
+
+static u32 address(const struct pci_dev *d)
+{
+	return (u32)d->segment << 16 | pci_rid(d);
+}
+
+void pci_list_insert(struct pci_dev *d)
+{
+	struct pci_dev *after = TAILQ_LAST(&pci_devices, pci_list);
+
+	while (after && address(after) > address(d))
+		after = TAILQ_PREV(after, pci_list, link);
+	if (after)
+		TAILQ_INSERT_AFTER(&pci_devices, after, d, link);
+	else
+		TAILQ_INSERT_HEAD(&pci_devices, d, link);
+}
+
+/* Why a bridge is not followed; NULL: it may be. */
+static const char *bridge_refused(const struct scan *s, const struct pci_dev *d)
+{
+	if (d->secondary == 0)
+		return "firmware gave it no bus";
+	if (d->secondary <= d->bus || d->subordinate < d->secondary)
+		return "its bus numbers run backwards";
+	if (d->subordinate > s->last)
+		return "its buses are outside of config space";
+	if (d->parent && d->subordinate > d->parent->subordinate)
+		return "its buses are not within those of the bridge above";
+	return NULL;
+}
+
+static void bridge_queue(struct scan *s, struct pci_dev *d)
+{
+	const char *why = bridge_refused(s, d);
+
+	/* The parent's own range is taken by the parent; only buses of sisters may not be in it. */
+	for (unsigned b = d->secondary; !why && b <= d->subordinate; b++)
+		if (s->taken[b])
+			why = "another bridge has these buses";
+	if (why) {
+		log_warn("pci %s: buses %02x-%02x behind this bridge are not used: %s", d->name, d->secondary,
+			 d->subordinate, why);
+		for (unsigned b = d->secondary; b <= MAX(d->secondary, d->subordinate); b++)
+			s->claimed[b] = true;
+		d->secondary = d->subordinate = 0;
+		return;
+	}
+	for (unsigned b = d->secondary; b <= d->subordinate; b++)
+		s->taken[b] = true;
+	s->queue[s->tail++] = d;
+}
+
+static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
+{
+	int err;
+	struct pci_dev *d = NULL;
+
+	*out = NULL;
+	if (pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4) == ~0u)
+		return 0;
+	if (nfunctions == PCI_MAX_FUNCTIONS) {
+		log_err("pci: more than %u functions: %04x:%02x:%02x.%x is left alone", PCI_MAX_FUNCTIONS,
+			s->segment, bus, devfn >> 3, devfn & 7);
+		return 0;
+	}
+	d = pci_dev_read(s->segment, bus, devfn, parent, &err);
+	if (!d)
+		return err;
+	pci_list_insert(d);
+	nfunctions++;
+	*out = d;
+	return 0;
+}
+
+/* Below a port there is one device, and some answer for every device number (PCI Express 7.3.1). */
+static unsigned devices_on(const struct pci_dev *parent)
+{
+	return parent && (parent->type == PCI_ROOT_PORT || parent->type == PCI_DOWNSTREAM) ? 1 : 32;
+}
+
+static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
+{
+	unsigned ndevices = devices_on(parent);
+	struct pci_dev *d;
+	int err;
+
+	for (unsigned dev = 0; dev < ndevices; dev++) {
+		unsigned nfns = 1;
+
+		for (unsigned fn = 0; fn < nfns; fn++) {
+			err = function_scan(s, bus, (u8)(dev << 3 | fn), parent, &d);
+			if (err)
+				return err;
+			if (d && fn == 0 && d->multifunction)
+				nfns = 8;
+		}
+	}
+	return 0;
+}
+
+/*
+ * A bus' bridges go to the queue after the whole bus was read, so that a range that two of them
+ * claim is given to the lower address, whatever lies below.
+ */
+static void bridges_queue(struct scan *s, u8 bus)
+{
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		if (d->segment == s->segment && d->bus == bus && pci_is_bridge(d))
+			bridge_queue(s, d);
+}
+
+/* ARI forwarding off: functions above 7 are then not reached, and their requests not forwarded. */
+static void ari_off(const struct pci_dev *d)
+{
+	if ((d->type == PCI_ROOT_PORT || d->type == PCI_DOWNSTREAM) &&
+	    d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL &&
+	    FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2)
+		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_ARI, 0);
+}
+
+static int tree_scan(struct scan *s, u8 root)
+{
+	int err;
+
+	s->taken[root] = true;
+	s->head = s->tail = 0;
+	err = bus_scan(s, root, NULL);
+	if (err)
+		return err;
+	bridges_queue(s, root);
+	while (s->head < s->tail) {
+		struct pci_dev *d = s->queue[s->head++];
+
+		/* Its buses become free for the bridges below it; its own secondary stays taken. */
+		for (unsigned b = d->secondary + 1u; b <= d->subordinate; b++)
+			s->taken[b] = false;
+		ari_off(d);
+		err = bus_scan(s, d->secondary, d);
+		if (err)
+			return err;
+		bridges_queue(s, d->secondary);
+		for (unsigned b = d->secondary + 1u; b <= d->subordinate; b++)
+			s->taken[b] = true;
+	}
+	return 0;
+}
+
+static bool bus_answers(const struct scan *s, u8 bus)
+{
+	for (unsigned dev = 0; dev < 32; dev++)
+		if (pci_cfg_read(s->segment, bus, (u8)(dev << 3), PCI_VENDOR_ID, 4) != ~0u)
+			return true;
+	return false;
+}
+
+int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
+{
+	struct scan *s = kzalloc(sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->segment = segment;
+	s->first = bus_first;
+	s->last = bus_last;
+	err = tree_scan(s, bus_first);
+	for (unsigned b = bus_first; !err && b <= bus_last; b++)
+		if (!s->taken[b] && !s->claimed[b] && bus_answers(s, (u8)b))
+			err = tree_scan(s, (u8)b);
+	kfree(s);
+	return err;
+}
+
+void pci_forget_all(void)
+{
+	struct pci_dev *d;
+
+	while ((d = TAILQ_FIRST(&pci_devices))) {
+		TAILQ_REMOVE(&pci_devices, d, link);
+		kfree(d->msix_msgs);
+		kfree(d);
+	}
+	nfunctions = 0;
+}
+
+struct pci_dev *pci_find(u16 segment, u8 bus, u8 devfn)
+{
+	u32 a = (u32)segment << 16 | (u32)bus << 8 | devfn;
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		if (address(d) == a)
+			return d;
+	return NULL;
+}
+
+struct pci_dev *pci_find_name(const char *name)
+{
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		if (!strcmp(d->name, name))
+			return d;
+	return NULL;
+}

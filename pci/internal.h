@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of pci/ share among themselves.  Everything that others may use is in pci/pci.h.
+ */
+#ifndef PCI_INTERNAL_H
+#define PCI_INTERNAL_H
+
+#include "pci/pci.h"
+
+#define PCI_CFG_CONVENTIONAL 256
+#define PCI_CFG_EXPRESS 4096
+#define PCI_CLASS_HOST_BRIDGE 0x0600 /* Code and ID Assignment 1.7 */
+#define PCI_CLASS_DISPLAY 0x03
+#define PCI_MAX_FUNCTIONS 4096 /* in the whole machine; more are named and left alone */
+
+/* ---- config.c: the ops, raw ------------------------------------------------------------------*/
+u32 pci_cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size);
+void pci_cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v);
+/* Change bits of a 16-bit register; writes only when something changes. */
+void pci_update16(const struct pci_dev *d, u16 off, u16 clear, u16 set);
+
+/* ---- ecam.c ----------------------------------------------------------------------------------*/
+struct pci_segment { u16 segment; u8 bus_first, bus_last; };
+/* Find config space by MCFG, or by ports 0xcf8/0xcfc when there is no such table, and install the
+ * ops. Returns how many segments there are (at most cap), or -ENODEV. */
+int pci_ecam_init(struct pci_segment *out, unsigned cap);
+/* From now on ports 0xcf8/0xcfc are used without their lock: the other CPUs are stopped. */
+void pci_ecam_panic(void);
+/* Does [pa, pa+size) meet config space? */
+bool pci_ecam_overlaps(paddr_t pa, u64 size);
+
+/* ---- enum.c ----------------------------------------------------------------------------------*/
+/* Find the functions of a segment's buses and add them to pci_devices. 0, -ENOMEM. */
+int pci_scan(u16 segment, u8 bus_first, u8 bus_last);
+/* Enter a function at its place in address order. */
+void pci_list_insert(struct pci_dev *d);
+/* Take every function off the list and free it: for tests, and only before anybody else holds one. */
+void pci_forget_all(void);
+
+/* ---- dev.c, caps.c, bar.c --------------------------------------------------------------------*/
+/* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
+struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err);
+void pci_caps_read(struct pci_dev *d);
+void pci_msix_check(struct pci_dev *d); /* after the BARs are known */
+void pci_bars_read(struct pci_dev *d);
+/* Drop BARs that lie over RAM, config space, interrupt addresses or each other. */
+void pci_bars_check(void);
+
+/* ---- acs.c, quirks.c -------------------------------------------------------------------------*/
+void pci_acs_enable(struct pci_dev *d);
+enum {
+	PCI_QUIRK_ISOLATED = 1,   /* verified not to do peer-to-peer between its functions */
+	PCI_QUIRK_ACS_DWORD = 2,  /* ACS capability and control are dwords, at +4 and +8 */
+	PCI_QUIRK_ALIAS_FN0 = 4,  /* also sends as function 0 of its slot */
+	PCI_QUIRK_ALIAS_FN1 = 8,  /* also sends as function 1 of its slot */
+};
+u8 pci_quirks_of(const struct pci_dev *d);
+
+/* ---- msi.c -----------------------------------------------------------------------------------*/
+/* Write the table again from what pci_msix_set() wrote; memory decode is on. */
+void pci_msix_rewrite(struct pci_dev *d);
+
+/* ---- power.c ---------------------------------------------------------------------------------*/
+/* Sleep when there is a thread to sleep, else wait busily. */
+void pci_wait_ms(u64 ms);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PCI: every function of the machine, found once by ECAM; its capabilities, BARs, ACS and DMA
+ * aliases, MSI/MSI-X registers, resets.  Config space is hardware's word: nothing read from it is
+ * trusted to be in range or to be the same twice.
+ *
+ * pci_init() enumerates, takes bus mastering and INTx from every function, and enables ACS on every
+ * capable function.  Sections are those of PCI Express Base 6.0 and PCI Local Bus 3.0.
+ */
+#ifndef PCI_PCI_H
+#define PCI_PCI_H
+
+#include <linux/pci_regs.h>
+#include <sys/queue.h>
+
+#include "arch/x86/arch.h"
+#include "kernel/base.h"
+#include "kernel/thread.h"
+
+#define PCI_BARS 6
+
+/* What a device writes to raise a message interrupt; composed by the iommu. */
+struct msi_msg { u64 addr; u32 data; };
+
+/* The seam: config space of the machine. Real one: ECAM; tests put a model here. size 1, 2, 4;
+ * reads of what is absent give all ones. */
+struct pci_cfg_ops {
+	u32 (*read)(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size);
+	void (*write)(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v);
+};
+void pci_set_cfg_ops(const struct pci_cfg_ops *ops);
+
+enum pci_type { /* PCIe capability's Device/Port Type, 7.5.3.2; PCI_CONVENTIONAL: no such capability */
+	PCI_ENDPOINT = 0, PCI_LEGACY_ENDPOINT = 1, PCI_ROOT_PORT = 4, PCI_UPSTREAM = 5,
+	PCI_DOWNSTREAM = 6, PCI_PCIE_TO_PCI = 7, PCI_PCI_TO_PCIE = 8, PCI_RC_ENDPOINT = 9,
+	PCI_RC_EVENT = 10, PCI_CONVENTIONAL = 0xff,
+};
+
+struct pci_bar {
+	paddr_t base;   /* as hardware has it; 0 with size 0: not implemented or unassigned */
+	u64 size;
+	bool io, mem64, prefetch;
+};
+
+struct iommu_group;
+
+struct pci_dev {
+	TAILQ_ENTRY(pci_dev) link;  /* all functions, in address order */
+	char name[16];              /* "0000:01:00.0" */
+	u16 segment;
+	u8 bus, devfn;
+	u16 vendor, device, subsystem_vendor, subsystem_device;
+	u32 class;                  /* 24 bits: base, sub, interface */
+	u8 revision, header_type;   /* without the multifunction bit */
+	bool multifunction;
+	enum pci_type type;
+	struct pci_dev *parent;     /* bridge above, NULL on a root bus */
+	u8 secondary, subordinate;  /* bridges */
+	u16 cfg_size;               /* 256 or 4096 */
+	u8 cap_pcie, cap_pm, cap_msi, cap_msix, cap_af; /* offsets, 0: absent */
+	u16 cap_acs, cap_ext_first; /* cap_ext_first: 0x100 when there are any */
+	struct pci_bar bar[PCI_BARS];
+	struct pci_bar rom;
+	u8 interrupt_pin;
+	bool flr;                   /* PCIe FLR or AF FLR */
+	bool broken;                /* never handed out until power-off: a reset failed, or its
+				     * group is larger than can be watched */
+	u8 quirks;                  /* pci/quirks.c */
+	struct mutex lock;          /* multi-step config sequences: sizing, reset, MSI set-up */
+
+	/* MSI (7.7.1) */
+	bool msi_64, msi_maskable;
+	u8 msi_vectors;             /* 1..32 */
+	/* MSI-X (7.7.2) */
+	u16 msix_vectors;           /* 0: none */
+	u8 msix_bar, msix_pba_bar;
+	u32 msix_table, msix_pba;   /* offsets in the BARs, checked to lie inside */
+	volatile void *msix_map;    /* kernel view of the table, made at first use */
+	struct msi_msg *msix_msgs;  /* what the table holds, to be written again after a reset; addr 0: masked */
+
+	struct iommu_group *group;  /* iommu/ */
+	void *iommu_unit;           /* iommu/vtd */
+	void *driver;               /* passthrough/: the device's state there */
+};
+
+TAILQ_HEAD(pci_list, pci_dev);
+extern struct pci_list pci_devices;
+#define pci_for_each(d) TAILQ_FOREACH(d, &pci_devices, link)
+static inline bool pci_is_bridge(const struct pci_dev *d) { return d->header_type == PCI_HEADER_TYPE_BRIDGE; }
+static inline u16 pci_rid(const struct pci_dev *d) { return (u16)(d->bus << 8 | d->devfn); }
+struct pci_dev *pci_find(u16 segment, u8 bus, u8 devfn);
+struct pci_dev *pci_find_name(const char *name); /* full lower-case DDDD:BB:DD.F */
+
+u8 pci_read8(const struct pci_dev *d, u16 off);
+u16 pci_read16(const struct pci_dev *d, u16 off);
+u32 pci_read32(const struct pci_dev *d, u16 off);
+void pci_write8(const struct pci_dev *d, u16 off, u8 v);
+void pci_write16(const struct pci_dev *d, u16 off, u16 v);
+void pci_write32(const struct pci_dev *d, u16 off, u32 v);
+
+/* Offset of a capability, 0 if absent. Bounded walks. */
+u8 pci_find_cap(const struct pci_dev *d, u8 id);
+u16 pci_find_ext_cap(const struct pci_dev *d, u16 id);
+
+/* Bus mastering of one function, and of all (panic, shutdown). */
+void pci_set_master(struct pci_dev *d, bool on);
+void pci_clear_all_masters(void);
+/* Bridges forward their children's requests only with their own bus master bit: off from pci_init()
+ * until the iommu calls this, once every unit translates. */
+void pci_bridges_master(bool on);
+/* "endpoint", "root port", ...: as messages name it. */
+const char *pci_type_name(const struct pci_dev *d);
+
+/* ---- ACS and aliases (6.12; VFIO-ABI 8) -----------------------------------------------------*/
+/* Is peer-to-peer below/at this function impossible? If not, why[] says which bits are missing. */
+bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n);
+/* Every requester id under which this function's requests may appear upstream, itself first:
+ * fn(dev, segment, bus, devfn, representative bridge or dev, arg). Ends early when fn returns nonzero. */
+struct pci_alias { u16 segment; u8 bus, devfn; struct pci_dev *owner; };
+#define PCI_MAX_ALIASES 8
+/* Fills at most PCI_MAX_ALIASES; returns how many. */
+unsigned pci_dma_aliases(struct pci_dev *d, struct pci_alias *out);
+
+/* ---- MSI and MSI-X registers ----------------------------------------------------------------
+ * These program what the iommu composed; nobody else writes addresses and data. */
+/* Enable MSI with 2^log2 messages, message `m` (all vectors consecutive in data). */
+int must_check pci_msi_enable(struct pci_dev *d, unsigned log2_count, const struct msi_msg *m);
+void pci_msi_disable(struct pci_dev *d);
+/* MSI-X: map the table, mask all, enable with function unmasked / disable. */
+int must_check pci_msix_enable(struct pci_dev *d);
+void pci_msix_disable(struct pci_dev *d);
+/* Write entry i; masked first, unmasked last when `m` is not NULL; NULL masks and clears it. */
+void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m);
+
+/* ---- reset ----------------------------------------------------------------------------------*/
+/* Function-level reset (PCIe FLR, AF FLR, or PM D3hot-D0 when NoSoftRst=0): saves config, quiesces, resets, polls with
+ * deadlines, restores config (MSI/MSI-X and command included), verifies ids and BARs. 0; -ENOTTY no
+ * method; -ETIMEDOUT or -EIO: the device did not come back and is marked broken. May sleep. */
+int must_check pci_reset(struct pci_dev *d);
+bool pci_reset_supported(const struct pci_dev *d);
+/* "flr", "af_flr", "pm" or "" as in /sys reset_method. */
+const char *pci_reset_method(const struct pci_dev *d);
+/* Power state D0 with the 10 ms wait; 0 or -EIO. */
+int must_check pci_power_on(struct pci_dev *d);
+
+/* Config space as it is now, to be put back at close: endpoints only (a bridge's bus numbers and
+ * windows are never moved). The MSI-X table is put back from what pci_msix_set() wrote. */
+#define PCI_MAX_REBARS 6
+struct pci_saved {
+	u32 header[16];
+	u16 msi_ctrl, msix_ctrl, devctl, devctl2, pmcsr;
+	u16 lnkctl, msi_data;
+	u32 msi_addr, msi_addr_hi, msi_mask;
+	u32 rebar[PCI_MAX_REBARS];
+};
+void pci_save(struct pci_dev *d, struct pci_saved *s);
+void pci_restore(struct pci_dev *d, const struct pci_saved *s);
+
+#endif

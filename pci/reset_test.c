@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Resets, power and message interrupts on the config-space model: each method, devices that do not
+ * come back or come back as something else, and that what was programmed is there again afterwards.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "pci/internal.h"
+#include "tests/host/host.h"
+#include "tests/host/pci_model.h"
+
+#define BAR0 0xfe000000ull
+#define ON (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
+
+static u32 table[0x4000 / 4]; /* what lies behind BAR 0 */
+static struct model_fn *f;
+
+static struct pci_dev *scan(void)
+{
+	assert_int_equal(model_pci_scan(), 1);
+	return TAILQ_FIRST(&pci_devices);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	host_init();
+	host_mmio_reset();
+	host_mmio_add(BAR0, sizeof(table), NULL, table);
+	memset(table, 0, sizeof(table));
+	model_pci_clear();
+	f = model_fn_add(0, 0, 3, 0, 0x1b36, 0x0010, 0x010802);
+	model_bar(f, 0, PCI_BASE_ADDRESS_MEM_TYPE_64, BAR0, sizeof(table));
+	return 0;
+}
+
+static void test_flr(void **state)
+{
+	const struct msi_msg m = { 0xfee01004, 0x21 }, single = { 0xfee02008, 0x4042 };
+	struct pci_dev *d;
+	u16 msi;
+	u64 start;
+
+	(void)state;
+	msi = f->next_cap;
+	model_msi(f, 3, true, true);
+	model_express(f, PCI_ENDPOINT, true);
+	model_msix(f, 65, 0, 0x2000, 0, 0x3000);
+	model_acs(f, 0x1d, 0, 0xffff);
+	d = scan();
+	assert_string_equal(pci_reset_method(d), "flr");
+
+	pci_write16(d, PCI_COMMAND, ON);
+	assert_int_equal(pci_msi_enable(d, 2, &single), 0);
+	assert_int_equal(pci_msix_enable(d), 0);
+	pci_msix_set(d, 64, &m);
+	memset(table, 0xee, sizeof(table)); /* as if the reset cleared it */
+	pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL, 0x2810);
+	f->pending = true;
+	start = arch_now_ns();
+	assert_int_equal(pci_reset(d), 0);
+	assert_true(arch_now_ns() - start >= 100 * NS_PER_MS);
+
+	assert_int_equal(f->resets, 1);
+	assert_false(f->pending); /* it was waited for with bus mastering off */
+	assert_int_equal(pci_read16(d, PCI_COMMAND), ON);
+	assert_int_equal(pci_read32(d, PCI_BASE_ADDRESS_0), BAR0 | PCI_BASE_ADDRESS_MEM_TYPE_64);
+	assert_int_equal(pci_read16(d, d->cap_pcie + PCI_EXP_DEVCTL), 0x2810);
+	assert_int_equal(pci_read16(d, d->cap_acs + PCI_ACS_CTRL), 0x1d);
+	assert_int_equal(pci_read16(d, msi + PCI_MSI_FLAGS) & (PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE),
+			 PCI_MSI_FLAGS_ENABLE | 2 << 4);
+	assert_int_equal(pci_read32(d, msi + PCI_MSI_ADDRESS_LO), 0xfee02008);
+	assert_int_equal(pci_read16(d, msi + PCI_MSI_DATA_64), 0x4042);
+	assert_int_equal(pci_read16(d, f->msix + PCI_MSIX_FLAGS), 64 | PCI_MSIX_FLAGS_ENABLE);
+	assert_int_equal(table[(0x2000 + 64 * 16) / 4], 0xfee01004);
+	assert_int_equal(table[(0x2000 + 64 * 16) / 4 + 2], 0x21);
+	assert_int_equal(table[(0x2000 + 64 * 16) / 4 + 3], 0);
+	assert_int_equal(table[0x2000 / 4 + 3], 1); /* the others are masked */
+	assert_int_equal(table[0x3000 / 4], 0xeeeeeeee);
+}
+
+static void fails(enum model_reset how, int err, u64 at_least_s)
+{
+	struct pci_dev *d;
+	u64 start;
+
+	setup(NULL);
+	model_express(f, PCI_ENDPOINT, true);
+	f->reset = how;
+	d = scan();
+	start = arch_now_ns();
+	assert_int_equal(pci_reset(d), err);
+	assert_true(arch_now_ns() - start >= at_least_s * NS_PER_S);
+	assert_true(arch_now_ns() - start < 65 * NS_PER_S);
+	assert_int_equal(d->broken, err != 0);
+	if (!err)
+		return;
+	assert_int_equal(pci_reset(d), -EIO);
+	assert_int_equal(f->resets, 1); /* and it is left alone */
+}
+
+static void test_no_return(void **state)
+{
+	(void)state;
+	fails(MODEL_RESET_HANGS, -ETIMEDOUT, 60);
+	fails(MODEL_RESET_OTHER, -EIO, 0);
+	fails(MODEL_RESET_BAR, -EIO, 0);
+	fails(MODEL_RESET_CRS, 0, 2);
+}
+
+static void test_other_methods(void **state)
+{
+	struct pci_dev *d;
+
+	(void)state;
+	model_af(f);
+	d = scan();
+	assert_string_equal(pci_reset_method(d), "af_flr");
+	pci_write16(d, PCI_COMMAND, ON);
+	assert_int_equal(pci_reset(d), 0);
+	assert_int_equal(f->resets, 1);
+	assert_int_equal(pci_read16(d, PCI_COMMAND), ON);
+
+	setup(NULL);
+	model_pm(f, false);
+	d = scan();
+	assert_string_equal(pci_reset_method(d), "pm");
+	assert_int_equal(pci_reset(d), 0);
+	assert_int_equal(f->resets, 1);
+	assert_int_equal(pci_read32(d, PCI_BASE_ADDRESS_0), BAR0 | PCI_BASE_ADDRESS_MEM_TYPE_64);
+
+	setup(NULL);
+	model_pm(f, true);
+	d = scan();
+	assert_false(pci_reset_supported(d));
+	assert_int_equal(pci_reset(d), -ENOTTY);
+	assert_false(d->broken);
+}
+
+static void test_power(void **state)
+{
+	struct pci_dev *d;
+
+	(void)state;
+	model_pm(f, false);
+	d = scan();
+	pci_write16(d, d->cap_pm + PCI_PM_CTRL, 3);
+	assert_int_equal(pci_power_on(d), 0);
+	assert_int_equal(pci_read16(d, d->cap_pm + PCI_PM_CTRL) & 3, 0);
+	assert_int_equal(pci_read32(d, PCI_BASE_ADDRESS_0), BAR0 | PCI_BASE_ADDRESS_MEM_TYPE_64);
+	pci_write16(d, d->cap_pm + PCI_PM_CTRL, 3);
+	memset(f->mask + f->pm + PCI_PM_CTRL, 0, 2); /* stuck in D3hot */
+	assert_int_equal(pci_power_on(d), -EIO);
+}
+
+static void test_messages(void **state)
+{
+	const struct msi_msg high = { 0x1fee00000, 1 }, m = { 0xfee00000, 1 };
+	struct pci_dev *d;
+
+	(void)state;
+	model_msi(f, 1, false, false);
+	model_msix(f, 4, 0, 0x1000, 0, 0x3000);
+	d = scan();
+	assert_int_equal(pci_msi_enable(d, 2, &m), -EINVAL);    /* has two */
+	assert_int_equal(pci_msi_enable(d, 0, &high), -EINVAL); /* has 32 address bits */
+	assert_int_equal(pci_msi_enable(d, 1, &m), 0);
+	pci_msi_disable(d);
+	assert_false(pci_read16(d, d->cap_msi + PCI_MSI_FLAGS) & PCI_MSI_FLAGS_ENABLE);
+
+	memset(table, 0, sizeof(table)); /* the last owner's: all unmasked */
+	assert_int_equal(pci_msix_enable(d), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(table[(0x1000 + 16 * i) / 4 + 3], 1);
+	pci_msix_set(d, 2, &m);
+	assert_int_equal(table[(0x1000 + 32) / 4], 0xfee00000);
+	assert_int_equal(table[(0x1000 + 32) / 4 + 3], 0);
+	pci_msix_set(d, 2, NULL);
+	assert_int_equal(table[(0x1000 + 32) / 4 + 3], 1);
+	assert_false(pci_read16(d, PCI_COMMAND) & PCI_COMMAND_MEMORY); /* as it was */
+	pci_msix_disable(d);
+	assert_int_equal(pci_read16(d, f->msix + PCI_MSIX_FLAGS), 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_flr, setup),
+		cmocka_unit_test_setup(test_no_return, setup),
+		cmocka_unit_test_setup(test_other_methods, setup),
+		cmocka_unit_test_setup(test_power, setup),
+		cmocka_unit_test_setup(test_messages, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

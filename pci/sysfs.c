@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/bus/pci/devices/BDF: what VFIO programs read before they open anything, in Linux's formats.
+ * All is read only; config space is shown as hardware has it, and written only through VFIO.  The
+ * link to the group is made by iommu/, which knows it.
+ */
+#include <stdio.h>
+
+#include "kernel/file.h"
+#include "kernel/initcall.h"
+#include "pci/internal.h"
+
+/* Resource flags as Linux prints them in `resource`. */
+#define RES_IO 0x100ull
+#define RES_MEM 0x200ull
+#define RES_PREFETCH 0x2000ull
+#define RES_READONLY 0x4000ull
+#define RES_SIZEALIGN 0x40000ull
+#define RES_MEM_64 0x100000ull
+
+static s64 show_vendor(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->vendor);
+}
+
+static s64 show_device(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->device);
+}
+
+static s64 show_subsystem_vendor(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->subsystem_vendor);
+}
+
+static s64 show_subsystem_device(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->subsystem_device);
+}
+
+static s64 show_class(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%06x\n", ((struct pci_dev *)node_priv(n))->class);
+}
+
+static s64 show_revision(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "0x%02x\n", ((struct pci_dev *)node_priv(n))->revision);
+}
+
+/* One node: that is what the machine's memory is to us. */
+static s64 show_numa_node(struct node *n, char *buf, size_t cap)
+{
+	(void)n;
+	return snprintf(buf, cap, "-1\n");
+}
+
+static s64 show_reset_method(struct node *n, char *buf, size_t cap)
+{
+	return snprintf(buf, cap, "%s\n", pci_reset_method(node_priv(n)));
+}
+
+static u64 resource_flags(const struct pci_bar *b, bool rom)
+{
+	u64 f = RES_SIZEALIGN | (b->io ? RES_IO | PCI_BASE_ADDRESS_SPACE_IO : RES_MEM);
+
+	if (rom)
+		f |= RES_READONLY | RES_PREFETCH;
+	if (b->prefetch)
+		f |= RES_PREFETCH | PCI_BASE_ADDRESS_MEM_PREFETCH;
+	if (b->mem64)
+		f |= RES_MEM_64 | PCI_BASE_ADDRESS_MEM_TYPE_64;
+	return f;
+}
+
+/* Six BARs and the ROM: start, end, flags; zeros when unused. */
+static s64 show_resource(struct node *n, char *buf, size_t cap)
+{
+	const struct pci_dev *d = node_priv(n);
+	size_t len = 0;
+
+	for (unsigned i = 0; i <= PCI_BARS && len < cap; i++) {
+		const struct pci_bar *b = i < PCI_BARS ? &d->bar[i] : &d->rom;
+
+		len += (size_t)snprintf(buf + len, cap - len, "0x%016llx 0x%016llx 0x%016llx\n",
+					(unsigned long long)b->base,
+					(unsigned long long)(b->size ? b->base + b->size - 1 : 0),
+					(unsigned long long)(b->size ? resource_flags(b, i == PCI_BARS) : 0));
+	}
+	return (s64)MIN(len, cap);
+}
+
+/* Each register by the width that alignment allows, as a program's own accesses would be. */
+static s64 read_config(struct node *n, u64 off, void *buf, size_t len)
+{
+	const struct pci_dev *d = node_priv(n);
+	u8 *out = buf;
+	size_t done = 0, step;
+
+	if (off >= d->cfg_size)
+		return 0;
+	for (len = MIN(len, d->cfg_size - off); done < len; done += step) {
+		u16 reg = (u16)(off + done);
+		u32 v;
+
+		if (IS_ALIGNED(reg, 4) && len - done >= 4)
+			v = pci_read32(d, reg), step = 4;
+		else if (IS_ALIGNED(reg, 2) && len - done >= 2)
+			v = pci_read16(d, reg), step = 2;
+		else
+			v = pci_read8(d, reg), step = 1;
+		memcpy(out + done, &v, step);
+	}
+	return (s64)done;
+}
+
+static const struct attribute {
+	const char *name;
+	struct node_ops ops;
+} attributes[] = {
+	{ "vendor", { .show = show_vendor, .mode = 0444 } },
+	{ "device", { .show = show_device, .mode = 0444 } },
+	{ "subsystem_vendor", { .show = show_subsystem_vendor, .mode = 0444 } },
+	{ "subsystem_device", { .show = show_subsystem_device, .mode = 0444 } },
+	{ "class", { .show = show_class, .mode = 0444 } },
+	{ "revision", { .show = show_revision, .mode = 0444 } },
+	{ "resource", { .show = show_resource, .mode = 0444 } },
+	{ "numa_node", { .show = show_numa_node, .mode = 0444 } },
+};
+static const struct node_ops config_256 = { .bin_read = read_config, .bin_size = PCI_CFG_CONVENTIONAL, .mode = 0444 };
+static const struct node_ops config_4096 = { .bin_read = read_config, .bin_size = PCI_CFG_EXPRESS, .mode = 0444 };
+static const struct node_ops reset_method = { .show = show_reset_method, .mode = 0444 };
+
+static int device_nodes(struct pci_dev *d)
+{
+	static const char dir[] = "/sys/bus/pci/devices";
+	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
+	bool ok = node_addf(config, d, "%s/%s/config", dir, d->name);
+
+	for (unsigned i = 0; ok && i < ARRAY_SIZE(attributes); i++)
+		ok = node_addf(&attributes[i].ops, d, "%s/%s/%s", dir, d->name, attributes[i].name);
+	if (ok && pci_reset_supported(d))
+		ok = node_addf(&reset_method, d, "%s/%s/reset_method", dir, d->name);
+	/* Every function that is not a bridge is ours to hand out. */
+	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)
+		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", "%s/%s/driver", dir, d->name);
+	return ok ? 0 : -ENOMEM;
+}
+
+static int pci_sysfs_init(void)
+{
+	struct pci_dev *d;
+
+	if (!node_add_dir("/sys/bus/pci/devices") || !node_add_dir("/sys/bus/pci/drivers/vfio-pci"))
+		return -ENOMEM;
+	pci_for_each(d)
+		if (device_nodes(d))
+			return -ENOMEM;
+	return 0;
+}
+INITCALL(INITCALL_DEVICES, pci_sysfs_init);

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* See pci_model.h. Functions are kept in a list; a bus number below 256 is all the routing there is. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pci/internal.h"
+#include "tests/host/pci_model.h"
+
+#define CRS_NS (2 * NS_PER_S)
+#define ACS_DWORD_CTRL 8
+
+static struct model_fn *functions;
+static struct model_fn *lookup[256][256]; /* segment 0 */
+static u16 last_segment;
+u64 model_reads;
+void (*model_on_write)(struct model_fn *f, u16 off, unsigned size, u32 v);
+
+void model_pci_clear(void)
+{
+	while (functions) {
+		struct model_fn *f = functions;
+
+		functions = f->next;
+		if (f->segment == 0)
+			lookup[f->bus][f->devfn] = NULL;
+		free(f);
+	}
+	last_segment = 0;
+	model_reads = 0;
+}
+
+struct model_fn *model_fn_first(void)
+{
+	return functions;
+}
+
+struct model_fn *model_fn_find(u16 segment, u8 bus, u8 devfn)
+{
+	struct model_fn *f;
+
+	if (segment == 0)
+		return lookup[bus][devfn];
+	for (f = functions; f; f = f->next)
+		if (f->segment == segment && f->bus == bus && f->devfn == devfn)
+			return f;
+	return NULL;
+}
+
+/* ---- registers ---- */
+
+void model_put(struct model_fn *f, u16 off, unsigned size, u32 v)
+{
+	memcpy(f->cfg + off, &v, size);
+	memcpy(f->start + off, &v, size);
+}
+
+u32 model_get(const struct model_fn *f, u16 off, unsigned size)
+{
+	u32 v = 0;
+
+	memcpy(&v, f->cfg + off, size);
+	return v;
+}
+
+static void writable(struct model_fn *f, u16 off, unsigned size, u32 bits)
+{
+	memcpy(f->mask + off, &bits, size);
+}
+
+static bool booting(const struct model_fn *f)
+{
+	return f->reset == MODEL_RESET_CRS && arch_now_ns() < f->ready_at;
+}
+
+static u32 cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
+{
+	struct model_fn *f = model_fn_find(segment, bus, devfn);
+	u32 v = 0;
+
+	model_reads++;
+	if (!f || f->gone || off + size > f->size)
+		return size == 4 ? ~0u : (1u << 8 * size) - 1;
+	if (booting(f))
+		return off == 0 ? 0xffff0001 : ~0u;
+	memcpy(&v, f->cfg + off, size);
+	if (f->pcie && off == f->pcie + PCI_EXP_DEVSTA && f->pending) {
+		v |= PCI_EXP_DEVSTA_TRPND;
+		f->pending = model_get(f, PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
+	}
+	return v;
+}
+
+static void reset(struct model_fn *f)
+{
+	u8 bars[24];
+
+	f->resets++;
+	memcpy(bars, f->cfg + PCI_BASE_ADDRESS_0, sizeof(bars));
+	memcpy(f->cfg, f->start, sizeof(f->cfg));
+	f->gone = f->reset == MODEL_RESET_HANGS;
+	f->ready_at = arch_now_ns() + CRS_NS;
+	if (f->reset == MODEL_RESET_OTHER) {
+		f->cfg[PCI_DEVICE_ID] ^= 1;
+		memcpy(f->cfg + PCI_BASE_ADDRESS_0, bars, sizeof(bars));
+	}
+	if (f->reset == MODEL_RESET_BAR)
+		memset(f->mask + PCI_BASE_ADDRESS_0, 0, 4), memset(f->cfg + PCI_BASE_ADDRESS_0, 0, 4);
+}
+
+static bool touches(u16 off, unsigned size, u16 reg)
+{
+	return off <= reg && reg < off + size;
+}
+
+static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
+{
+	struct model_fn *f = model_fn_find(segment, bus, devfn);
+	u8 was_state;
+
+	if (!f || f->gone || off + size > f->size || booting(f))
+		return;
+	if (model_on_write)
+		model_on_write(f, off, size, v);
+	was_state = f->pm ? f->cfg[f->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK : 0;
+	for (unsigned i = 0; i < size; i++) {
+		u8 bits = f->mask[off + i];
+
+		f->cfg[off + i] = (u8)((f->cfg[off + i] & ~bits) | ((v >> 8 * i) & bits));
+	}
+	if (f->pcie && touches(off, size, (u16)(f->pcie + PCI_EXP_DEVCTL + 1)) &&
+	    v >> 8 * (f->pcie + PCI_EXP_DEVCTL + 1 - off) & 0x80 &&
+	    model_get(f, (u16)(f->pcie + PCI_EXP_DEVCAP), 4) & PCI_EXP_DEVCAP_FLR)
+		reset(f);
+	if (f->af && touches(off, size, (u16)(f->af + PCI_AF_CTRL)) && v & PCI_AF_CTRL_FLR)
+		reset(f);
+	if (f->pm && was_state == 3 && !(f->cfg[f->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) &&
+	    !(f->cfg[f->pm + PCI_PM_CTRL] & PCI_PM_CTRL_NO_SOFT_RESET))
+		reset(f);
+}
+
+static const struct pci_cfg_ops model_ops = { cfg_read, cfg_write };
+
+/* ---- building ---- */
+
+struct model_fn *model_fn_add(u16 segment, u8 bus, u8 dev, u8 fn, u16 vendor, u16 device, u32 class)
+{
+	struct model_fn *f = calloc(1, sizeof(*f));
+
+	f->segment = segment;
+	f->bus = bus;
+	f->devfn = (u8)(dev << 3 | fn);
+	f->size = 256;
+	f->label = -1;
+	f->next_cap = 0x40;
+	f->next_ext = 0x100;
+	f->next = functions;
+	functions = f;
+	last_segment = MAX(last_segment, segment);
+	if (segment == 0)
+		lookup[bus][f->devfn] = f;
+	model_put(f, PCI_VENDOR_ID, 2, vendor);
+	model_put(f, PCI_DEVICE_ID, 2, device);
+	model_put(f, PCI_CLASS_REVISION, 4, class << 8);
+	writable(f, PCI_COMMAND, 2, 0x547);
+	writable(f, PCI_CACHE_LINE_SIZE, 1, 0xff);
+	writable(f, PCI_INTERRUPT_LINE, 1, 0xff);
+	return f;
+}
+
+void model_multifunction(struct model_fn *f)
+{
+	model_put(f, PCI_HEADER_TYPE, 1, f->cfg[PCI_HEADER_TYPE] | 0x80);
+}
+
+void model_bridge(struct model_fn *f, u8 secondary, u8 subordinate)
+{
+	model_put(f, PCI_HEADER_TYPE, 1, (f->cfg[PCI_HEADER_TYPE] & 0x80) | PCI_HEADER_TYPE_BRIDGE);
+	model_put(f, PCI_PRIMARY_BUS, 1, f->bus);
+	model_put(f, PCI_SECONDARY_BUS, 1, secondary);
+	model_put(f, PCI_SUBORDINATE_BUS, 1, subordinate);
+}
+
+void model_bar(struct model_fn *f, unsigned n, u32 flags, u64 base, u64 size)
+{
+	u16 off = (u16)(PCI_BASE_ADDRESS_0 + 4 * n);
+	u64 mask = ~(size - 1);
+
+	/* Addresses are software's: a reset clears them. */
+	model_put(f, off, 4, flags);
+	writable(f, off, 4, (u32)mask);
+	f->cfg[off] = 0;
+	*(u32 *)(void *)(f->cfg + off) = (u32)base | flags;
+	if ((flags & PCI_BASE_ADDRESS_MEM_TYPE_MASK) != PCI_BASE_ADDRESS_MEM_TYPE_64 || flags & 1)
+		return;
+	writable(f, off + 4, 4, (u32)(mask >> 32));
+	*(u32 *)(void *)(f->cfg + off + 4) = (u32)(base >> 32);
+}
+
+u16 model_cap(struct model_fn *f, u8 id, unsigned len)
+{
+	u16 off = f->next_cap;
+
+	f->next_cap = (u16)ALIGN_UP(off + len, 4);
+	model_put(f, PCI_STATUS, 2, model_get(f, PCI_STATUS, 2) | PCI_STATUS_CAP_LIST);
+	model_put(f, f->last_cap ? f->last_cap + 1 : PCI_CAPABILITY_LIST, 1, off);
+	model_put(f, off, 1, id);
+	f->last_cap = off;
+	return off;
+}
+
+u16 model_ext_cap(struct model_fn *f, u16 id, unsigned len)
+{
+	u16 off = f->next_ext;
+
+	f->next_ext = (u16)ALIGN_UP(off + len, 4);
+	if (f->last_ext)
+		model_put(f, f->last_ext, 4, model_get(f, f->last_ext, 4) | (u32)off << 20);
+	model_put(f, off, 4, 1u << 16 | id);
+	f->last_ext = off;
+	return off;
+}
+
+void model_express(struct model_fn *f, enum pci_type type, bool flr)
+{
+	f->pcie = model_cap(f, PCI_CAP_ID_EXP, 0x3c);
+	f->size = 4096;
+	model_put(f, f->pcie + PCI_EXP_FLAGS, 2, (u32)type << 4 | 2);
+	model_put(f, f->pcie + PCI_EXP_DEVCAP, 4, flr ? PCI_EXP_DEVCAP_FLR : 0);
+	writable(f, f->pcie + PCI_EXP_DEVCTL, 2, 0x7fff);
+	writable(f, f->pcie + PCI_EXP_LNKCTL, 2, 0xff);
+	writable(f, f->pcie + PCI_EXP_DEVCTL2, 2, 0xffff);
+}
+
+void model_acs(struct model_fn *f, u16 cap, u16 ctrl, u16 bits)
+{
+	f->acs = model_ext_cap(f, PCI_EXT_CAP_ID_ACS, 8);
+	model_put(f, f->acs + PCI_ACS_CAP, 2, cap);
+	model_put(f, f->acs + PCI_ACS_CTRL, 2, ctrl);
+	writable(f, f->acs + PCI_ACS_CTRL, 2, bits);
+}
+
+void model_acs_dword(struct model_fn *f, u32 cap, u32 ctrl, u32 bits)
+{
+	f->acs = model_ext_cap(f, PCI_EXT_CAP_ID_ACS, 12);
+	model_put(f, f->acs + PCI_ACS_CAP, 4, cap);
+	model_put(f, f->acs + ACS_DWORD_CTRL, 4, ctrl);
+	writable(f, f->acs + ACS_DWORD_CTRL, 4, bits);
+}
+
+void model_msi(struct model_fn *f, unsigned log2_max, bool addr64, bool maskable)
+{
+	u16 off = model_cap(f, PCI_CAP_ID_MSI, 24);
+
+	model_put(f, off + PCI_MSI_FLAGS, 2, log2_max << 1 | (addr64 ? PCI_MSI_FLAGS_64BIT : 0) |
+							 (maskable ? PCI_MSI_FLAGS_MASKBIT : 0));
+	writable(f, off + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
+	memset(f->mask + off + 4, 0xff, addr64 ? 10 : 6);
+	f->mask[off + 4] = 0xfc;
+	if (maskable)
+		memset(f->mask + off + (addr64 ? 16 : 12), 0xff, 4);
+}
+
+void model_msix(struct model_fn *f, unsigned n, unsigned bar, u32 table, unsigned pba_bar, u32 pba)
+{
+	f->msix = model_cap(f, PCI_CAP_ID_MSIX, 12);
+	model_put(f, f->msix + PCI_MSIX_FLAGS, 2, n - 1);
+	model_put(f, f->msix + PCI_MSIX_TABLE, 4, table | bar);
+	model_put(f, f->msix + PCI_MSIX_PBA, 4, pba | pba_bar);
+	writable(f, f->msix + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+}
+
+void model_pm(struct model_fn *f, bool no_soft_reset)
+{
+	f->pm = model_cap(f, PCI_CAP_ID_PM, 8);
+	model_put(f, f->pm + PCI_PM_CTRL, 2, no_soft_reset ? PCI_PM_CTRL_NO_SOFT_RESET : 0);
+	writable(f, f->pm + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK);
+}
+
+void model_af(struct model_fn *f)
+{
+	f->af = model_cap(f, PCI_CAP_ID_AF, 6);
+	model_put(f, f->af + PCI_AF_CAP, 1, PCI_AF_CAP_TP | PCI_AF_CAP_FLR);
+}
+
+/* ---- .topo ---- */
+
+static int type_of(const char *s)
+{
+	static const struct { const char *name; int type; } types[] = {
+		{ "endpoint", PCI_ENDPOINT }, { "legacy-endpoint", PCI_LEGACY_ENDPOINT },
+		{ "root-port", PCI_ROOT_PORT }, { "upstream", PCI_UPSTREAM }, { "downstream", PCI_DOWNSTREAM },
+		{ "pcie-to-pci", PCI_PCIE_TO_PCI }, { "pci-to-pcie", PCI_PCI_TO_PCIE },
+		{ "rc-integrated", PCI_RC_ENDPOINT }, { "rc-event", PCI_RC_EVENT }, { "none", PCI_CONVENTIONAL },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
+		if (!strcmp(s, types[i].name))
+			return types[i].type;
+	return -1;
+}
+
+static u16 acs_bits(const char *list)
+{
+	static const char names[][3] = { "SV", "TB", "RR", "CR", "UF", "EC", "DT" };
+	u16 bits = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strstr(list, names[i]))
+			bits |= (u16)(1u << i);
+	return bits;
+}
+
+static int load_line(const char *line)
+{
+	unsigned seg, bus, dev, fn, vendor, device, class, hdr, p, s, sub;
+	char mf[8], type[32], range[32], cap[64], ctl[64], ari[8], vf[32], flags[128], group[16];
+	struct model_fn *f;
+
+	if (sscanf(line, "%x:%x:%x.%x %x:%x %x hdr=%u mf=%7s %31s bus=%31s acscap=%63s acsctl=%63s ari=%7s vf=%31s flags=%127s group=%15s",
+		   &seg, &bus, &dev, &fn, &vendor, &device, &class, &hdr, mf, type, range, cap, ctl, ari, vf,
+		   flags, group) != 17 || seg > 0xffff || bus > 255 || type_of(type) < 0)
+		return -1;
+	if (strcmp(vf, "-"))
+		return 0;
+	/* 0xffff, as changed ids have it, would mean that nobody answers. */
+	f = model_fn_add((u16)seg, (u8)bus, (u8)dev, (u8)fn, vendor == 0xffff ? 0xfffe : (u16)vendor, (u16)device,
+			 class << 8);
+	f->label = group[0] == '-' ? -1 : atoi(group);
+	if (!strcmp(mf, "yes"))
+		model_multifunction(f);
+	if (fn && model_fn_find((u16)seg, (u8)bus, (u8)(dev << 3)))
+		model_multifunction(model_fn_find((u16)seg, (u8)bus, (u8)(dev << 3)));
+	if (hdr == 1 && sscanf(range, "%x/%x/%x", &p, &s, &sub) == 3)
+		model_bridge(f, (u8)s, (u8)sub);
+	if (type_of(type) != PCI_CONVENTIONAL)
+		model_express(f, type_of(type), false);
+	if (strcmp(cap, "none")) {
+		struct pci_dev d = { .vendor = (u16)vendor, .device = (u16)device, .type = type_of(type) };
+
+		/* What is recorded is what Linux left; a dump does not show it where it is a dword. */
+		if (pci_quirks_of(&d) & PCI_QUIRK_ACS_DWORD)
+			model_acs_dword(f, acs_bits(cap), acs_bits(cap), 0);
+		else
+			model_acs(f, acs_bits(cap), acs_bits(ctl), 0);
+	}
+	return 1;
+}
+
+int model_load_topo(const char *path)
+{
+	FILE *in = fopen(path, "r");
+	char line[512];
+	int n = 0;
+
+	if (!in)
+		return -1;
+	model_pci_clear();
+	while (n >= 0 && fgets(line, sizeof(line), in)) {
+		int r = line[0] == '#' || line[0] == '\n' ? 0 : load_line(line);
+
+		n = r < 0 ? -1 : n + r;
+	}
+	fclose(in);
+	return n;
+}
+
+unsigned model_pci_scan(void)
+{
+	struct pci_dev *d;
+	unsigned n = 0;
+
+	pci_forget_all();
+	pci_set_cfg_ops(&model_ops);
+	for (unsigned s = 0; s <= last_segment; s++)
+		if (pci_scan((u16)s, 0, 255))
+			return 0;
+	pci_bars_check();
+	pci_for_each(d)
+		n++;
+	return n;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The insides of the software VT-d unit, shared by vtd_unit.c and vtd_walk.c only. */
+#ifndef TESTS_MODEL_VTD_MODEL_H
+#define TESTS_MODEL_VTD_MODEL_H
+
+#include <sys/queue.h>
+
+#include "tests/model/vtd_unit.h"
+
+struct vm_pair {
+	u64 lo, hi;
+};
+
+/* Everything a unit may remember is one of these. */
+struct vm_context {
+	LIST_ENTRY(vm_context) link;
+	u16 sid, did; /* did 0: remembered as not present */
+	u8 reason;    /* 0: present */
+	struct vm_pair e;
+};
+struct vm_translation {
+	LIST_ENTRY(vm_translation) link;
+	u16 did;
+	u64 iova, size;
+	u64 to;       /* page, or next table when level > 1 */
+	u8 level;     /* 1: a leaf (of any size); n: pointer to a table of level n - 1 */
+	u8 reason;    /* leaf: 0, or remembered as not present */
+	bool read, write;
+};
+struct vm_flight {
+	u16 did, sid;
+	bool write, busy;
+	u64 iova;
+};
+
+struct vm_unit {
+	struct vm_config c;
+	struct vm_unit *next;
+	u64 cap, ecap, rtaddr, root, iqa, irta, irt;
+	u32 gsts, fectl, fedata, feaddr, feuaddr, pmen, iqh, iqt, errors;
+	struct vm_pair record[256];
+	unsigned next_record;
+	bool overflow, event_held, event_due;
+	enum vm_failure how;
+	unsigned fail_left;
+	u32 bad_slot; /* IQH + 1 of a descriptor that cannot be read; 0: none */
+	LIST_HEAD(, vm_context) contexts;
+	LIST_HEAD(, vm_translation) translations;
+	struct vm_pair irte[65536];
+	bool irte_cached[65536];
+	struct vm_flight flight[16];
+	unsigned flight_next;
+};
+
+void vm_violation(const char *what);
+void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason);
+
+/* vtd_walk.c */
+extern bool vm_shadow_buffered;
+void vm_shadow_flush(const void *p, size_t n);
+void vm_shadow_reset(void);
+void vm_write_buffer_drain(void);
+void vm_drop_contexts(struct vm_unit *u, unsigned g, u16 did, u16 sid);
+void vm_drop_translations(struct vm_unit *u, unsigned g, u16 did, u64 iova, unsigned mask, bool leaf_only);
+void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);
+void vm_drain(struct vm_unit *u, unsigned g, u16 did, bool reads, bool writes);
+
+#endif

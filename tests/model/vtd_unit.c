@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The model's registers, queue and fault recording. The walks and caches are in vtd_walk.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/host/host.h"
+#include "tests/model/vtd_model.h"
+
+struct vm_counts vm_counts;
+void (*vm_between)(void);
+static struct vm_unit *units;
+
+void vm_violation(const char *what)
+{
+	vm_counts.violations++;
+	snprintf(vm_counts.what, sizeof(vm_counts.what), "%s", what);
+}
+
+static void between(void)
+{
+	static bool inside;
+
+	if (!vm_between || inside)
+		return;
+	inside = true;
+	vm_between();
+	inside = false;
+}
+
+/* ---- faults, 7.2 and 7.3 ---- */
+
+static bool pending(const struct vm_unit *u)
+{
+	for (unsigned i = 0; i < u->c.records; i++)
+		if (u->record[i].hi >> 63)
+			return true;
+	return false;
+}
+
+static void event(struct vm_unit *u)
+{
+	if (u->fectl >> 31)
+		u->event_held = true;
+	else
+		u->event_due = true;
+}
+
+void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason)
+{
+	struct vm_pair *r = &u->record[u->next_record];
+	bool was = pending(u);
+
+	if (u->overflow || r->hi >> 63) {
+		u->overflow = true;
+		vm_counts.faults_lost++;
+		return;
+	}
+	r->lo = info;
+	r->hi = 1ull << 63 | (write ? 0 : 1ull << 62) | (u64)reason << 32 | sid;
+	u->next_record = (u->next_record + 1) % u->c.records;
+	vm_counts.faults_recorded++;
+	if (!was)
+		event(u);
+}
+
+void vm_deliver(struct vm_unit *u)
+{
+	u32 dest = (u->feaddr >> 12 & 0xff) | (u->feuaddr & ~0xffu);
+
+	if (!u->event_due)
+		return;
+	u->event_due = false;
+	for (unsigned cpu = 0; cpu < host_cpus; cpu++)
+		if (arch_cpu_apic_id(cpu) == dest && (u->feaddr >> 20) == 0xfee && host_irq_raise(cpu, (u8)u->fedata))
+			return;
+	vm_violation("fault event to nowhere");
+}
+
+/* ---- invalidation queue, 6.5.2 ---- */
+
+static void queue_stop(struct vm_unit *u, u32 error)
+{
+	u->errors |= error;
+	event(u);
+}
+
+/* false: bad descriptor. */
+static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
+{
+	unsigned type = lo & 0xf, g = lo >> 4 & 3;
+	u16 did = (u16)(lo >> 16);
+
+	vm_counts.descriptors++;
+	switch (type) {
+	case 1: /* context cache */
+		if ((lo & 0xfffc00000000ffc0ull) || hi || !g)
+			return false;
+		vm_drop_contexts(u, g, did, (u16)(lo >> 32));
+		return true;
+	case 2: /* IOTLB */
+		if ((lo & 0xffffffff0000ff00ull) || !g || (hi & 0xf80) || (g != 3 && hi))
+			return false;
+		if (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask))
+			return false;
+		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
+		vm_drain(u, g, did, !u->c.drain || (lo & 0x80), !u->c.drain || (lo & 0x40));
+		return true;
+	case 4: /* interrupt entries */
+		if ((lo & 0xffff000007ffffe0ull) || hi)
+			return false;
+		vm_drop_interrupts(u, lo & 0x10, (u16)(lo >> 32), lo >> 27 & 0x1f);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static const struct vm_pair *desc(const struct vm_unit *u, u32 i)
+{
+	return (const struct vm_pair *)phys_to_virt(u->iqa & ~0xfffull) + i % 256;
+}
+
+/* Descriptors up to the next wait, last one first; then the wait. */
+static bool segment(struct vm_unit *u)
+{
+	u32 n = 0, tail = u->iqt >> 4, head = u->iqh >> 4;
+
+	if (u->bad_slot == u->iqh + 1 && (desc(u, head)->lo & 0xf) != 5) {
+		queue_stop(u, 0x10);
+		return false;
+	}
+	u->bad_slot = 0;
+	while ((head + n) % 256 != tail && (desc(u, head + n)->lo & 0xf) != 5)
+		n++;
+	if (n)
+		vm_write_buffer_drain(); /* comes before any invalidation, 6.8 */
+	for (u32 i = n; i-- > 0;) {
+		struct vm_pair d = *desc(u, head + i);
+
+		if (!invalidate(u, d.lo, d.hi)) {
+			u->iqh = ((head + i) % 256) << 4;
+			queue_stop(u, 0x10);
+			return false;
+		}
+		between();
+	}
+	if ((head + n) % 256 != tail) {
+		struct vm_pair w = *desc(u, head + n);
+
+		vm_counts.descriptors++;
+		if (!(w.lo & 0x20) || (w.hi & 3)) {
+			vm_violation("wait descriptor without status");
+			return false;
+		}
+		*(u32 *)phys_to_virt(w.hi) = (u32)(w.lo >> 32);
+		n++;
+	}
+	u->iqh = ((head + n) % 256) << 4;
+	return true;
+}
+
+static void queue_work(struct vm_unit *u)
+{
+	enum vm_failure how = u->fail_left ? u->how : VM_WORKS;
+
+	if (!(u->gsts >> 26 & 1) || (u->errors & 0x50))
+		return;
+	if (u->fail_left)
+		u->fail_left--;
+	switch (how) {
+	case VM_SILENT:
+		return;
+	case VM_QUEUE_ERROR: /* until something else stands there */
+		u->bad_slot = u->iqh + 1;
+		break;
+	case VM_DEVICE_TIMEOUT:
+		u->iqh = u->iqt;
+		queue_stop(u, 0x40);
+		return;
+	case VM_WORKS:
+		break;
+	}
+	while (u->iqh != u->iqt && segment(u))
+		;
+}
+
+void vm_fail(struct vm_unit *u, enum vm_failure how, unsigned n)
+{
+	u->how = how;
+	u->fail_left = n;
+}
+
+/* ---- registers, chapter 11 ---- */
+
+static void command(struct vm_unit *u, u32 v)
+{
+	u32 changed = (v ^ u->gsts) & 0x96800000; /* TE, EAFL, QIE, IRE, CFI */
+	u32 once = v & 0x69000000;                /* SRTP, SFL, WBF, SIRTP */
+
+	if (__builtin_popcount(changed) + __builtin_popcount(once) > 1)
+		vm_violation("several commands in one GCMD write");
+	if (once & 1u << 30) {
+		u->root = u->rtaddr;
+		u->gsts |= 1u << 30;
+	}
+	if (once & 1u << 27)
+		vm_write_buffer_drain();
+	if (once & 1u << 24) {
+		u->irt = u->irta;
+		u->gsts |= 1u << 24;
+	}
+	if (changed & 1u << 26 & v) {
+		if (u->iqt || (u->iqa & 0xfff))
+			vm_violation("queue enabled with a tail, or with wide descriptors");
+		u->iqh = 0;
+	}
+	if ((changed & 1u << 26 & ~v) && u->iqh != u->iqt && !u->how)
+		vm_violation("queue disabled while it works");
+	if ((changed & 1u << 31 & v) && !(u->gsts >> 30 & 1))
+		vm_violation("translation on without a root table");
+	if ((changed & 1u << 25 & v) && !(u->gsts >> 24 & 1))
+		vm_violation("remapping on without a table");
+	if (changed & 1u << 31 & ~v)
+		vm_counts.te_off++;
+	u->gsts ^= changed;
+	between();
+}
+
+static u32 read32(struct vm_unit *u, u32 off)
+{
+	u32 first = u->c.record_offset;
+
+	if (off >= first && off < first + 16u * u->c.records)
+		return ((u32 *)u->record)[(off - first) / 4];
+	switch (off) {
+	case 0x00: return 0x10;
+	case 0x08: return (u32)u->cap;
+	case 0x0c: return (u32)(u->cap >> 32);
+	case 0x10: return (u32)u->ecap;
+	case 0x14: return (u32)(u->ecap >> 32);
+	case 0x1c: return u->gsts;
+	case 0x20: return (u32)u->rtaddr;
+	case 0x24: return (u32)(u->rtaddr >> 32);
+	case 0x34: return (u->overflow ? 1 : 0) | (pending(u) ? 2 : 0) | u->errors | (u32)u->next_record << 8;
+	case 0x38: return u->fectl | (u->event_held ? 1u << 30 : 0);
+	case 0x64: return u->pmen;
+	case 0x80: return u->iqh;
+	case 0x88: return u->iqt;
+	case 0x84: case 0x8c: return 0;
+	default:
+		vm_violation("read of a register that nobody needs");
+		return 0;
+	}
+}
+
+static void write32(struct vm_unit *u, u32 off, u32 v)
+{
+	u32 first = u->c.record_offset;
+
+	if (off >= first && off < first + 16u * u->c.records) {
+		if ((off - first) % 16 == 12 && v >> 31)
+			u->record[(off - first) / 16].hi &= ~(1ull << 63);
+		return;
+	}
+	switch (off) {
+	case 0x18: command(u, v); break;
+	case 0x20: u->rtaddr = (u->rtaddr & ~0xffffffffull) | v; break;
+	case 0x24: u->rtaddr = (u32)u->rtaddr | (u64)v << 32; break;
+	case 0x34:
+		if (v & 1)
+			u->overflow = false;
+		u->errors &= ~(v & 0x70);
+		break;
+	case 0x38:
+		u->fectl = v & 1u << 31;
+		if (!u->fectl && u->event_held) {
+			u->event_held = false;
+			u->event_due = true;
+		}
+		break;
+	case 0x3c: u->fedata = v; break;
+	case 0x40: u->feaddr = v; break;
+	case 0x44: u->feuaddr = v; break;
+	case 0x64: u->pmen = v >> 31 ? 1u << 31 | 1 : 0; break;
+	default: vm_violation("write of a register that nobody needs");
+	}
+}
+
+static u32 rd32_(struct mmio *m, u32 off)
+{
+	vm_counts.mmio_reads++;
+	return read32((struct vm_unit *)(uintptr_t)m->base, off);
+}
+
+static u64 rd64_(struct mmio *m, u32 off)
+{
+	struct vm_unit *u = (struct vm_unit *)(uintptr_t)m->base;
+
+	vm_counts.mmio_reads++;
+	return read32(u, off) | (u64)read32(u, off + 4) << 32;
+}
+
+static void wr32_(struct mmio *m, u32 off, u32 v)
+{
+	vm_counts.mmio_writes++;
+	write32((struct vm_unit *)(uintptr_t)m->base, off, v);
+}
+
+static void wr64_(struct mmio *m, u32 off, u64 v)
+{
+	struct vm_unit *u = (struct vm_unit *)(uintptr_t)m->base;
+
+	vm_counts.mmio_writes++;
+	switch (off) {
+	case 0x20: u->rtaddr = v; break;
+	case 0x88:
+		u->iqt = (u32)v & 0x7fff0;
+		queue_work(u);
+		break;
+	case 0x90: u->iqa = v; break;
+	case 0xb8: u->irta = v; break;
+	default: vm_violation("64-bit write of a 32-bit register");
+	}
+}
+
+static const struct mmio_ops ops = { rd32_, rd64_, wr32_, wr64_ };
+
+static void on_flush(const void *p, size_t n)
+{
+	vm_shadow_flush(p, n);
+	between();
+}
+
+struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
+{
+	struct vm_unit *u = calloc(1, sizeof(*u));
+	bool drain = c->drain;
+
+	u->c = *c;
+	u->cap = c->nd | (u64)c->write_buffer << 4 | (u64)c->protected_regions << 5 |
+		 (u64)c->protected_regions << 6 | (u64)c->caching_mode << 7 | (u64)c->sagaw << 8 |
+		 (u64)(c->width - 1) << 16 | (u64)(c->record_offset / 16) << 24 | (u64)c->large << 34 |
+		 (u64)!c->no_pages << 39 | (u64)(c->records - 1) << 40 | (u64)c->max_mask << 48 |
+		 (u64)drain << 54 | (u64)drain << 55;
+	u->ecap = (u64)c->coherent | (u64)!c->no_queue << 1 | (u64)c->remap << 3 | (u64)c->eim << 4 |
+		  (u64)c->snoop << 7;
+	u->fectl = 1u << 31;
+	u->next = units;
+	units = u;
+	vm_shadow_buffered |= c->write_buffer;
+	host_mmio_add(base, 0x4000, &ops, u); /* struct mmio's base is the unit itself */
+	host_on_cache_flush = on_flush;
+	host_on_wmb = between;
+	return u;
+}
+
+void vm_forget_all(void)
+{
+	while (units) {
+		struct vm_unit *u = units;
+
+		units = u->next;
+		vm_forget_caches(u);
+		free(u);
+	}
+	host_mmio_reset();
+	host_on_cache_flush = NULL;
+	host_on_wmb = NULL;
+	vm_between = NULL;
+	vm_shadow_reset();
+	vm_counts = (struct vm_counts){ 0 };
+}
+
+bool vm_translating(const struct vm_unit *u)
+{
+	return u->gsts >> 31;
+}
+
+bool vm_remapping(const struct vm_unit *u)
+{
+	return u->gsts >> 25 & 1;
+}
+
+bool vm_protected_regions_on(const struct vm_unit *u)
+{
+	return u->pmen & 1;
+}
