@@ -102,15 +102,18 @@ static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
 	char bounce[BOUNCE];
 	int r = 0;
 
-	for (u64 at = 0; at < len && !r; at += sizeof(bounce)) {
+	for (u64 at = 0; at < len && !r;) {
 		struct mobj_page page;
 
-		if (mobj_page(from, off + at, false, &page) == -ENOENT)
+		resched_point();
+		if (mobj_page(from, off + at, false, &page) == -ENOENT) {
+			at = page.off - off; /* over the hole, which may be all but endless */
 			continue;
-		r = mobj_read(from, off + at, bounce, sizeof(bounce));
+		}
+		r = thread_interrupted() ? -EINTR : mobj_read(from, off + at, bounce, sizeof(bounce));
 		if (!r)
 			r = mobj_write(to, at, bounce, sizeof(bounce));
-		resched_point();
+		at += sizeof(bounce);
 	}
 	return r;
 }

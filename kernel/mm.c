@@ -6,6 +6,7 @@
  * it must never be the one that ends an address space, whose files' releases may need locks that the
  * zapper has.
  */
+#include "kernel/file.h"
 #include "kernel/vma.h"
 
 static struct mutex all_lock = MUTEX_INIT(all_lock);
@@ -204,6 +205,8 @@ bool mm_next_vma(struct mm *mm, uaddr_t *addr, struct mm_vma_info *out)
 	v = vma_find_from(mm, *addr);
 	if (v) {
 		*out = (struct mm_vma_info){ v->start, v->end, v->prot, v->flags, v->off, v->file };
+		if (v->file)
+			file_get(v->file);
 		*addr = v->end;
 	}
 	mutex_unlock(&mm->lock);

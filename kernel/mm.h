@@ -78,7 +78,7 @@ int must_check mm_with_page(struct mm *mm, uaddr_t addr, unsigned access,
 /* The page behind addr if there is one now and it may be read (pagemap, audit); false if not. */
 bool mm_peek(struct mm *mm, uaddr_t addr, struct mm_page *out);
 
-/* For /proc/self/maps and the audit: next VMA at or after *addr. */
+/* For /proc/self/maps: next VMA at or after *addr. The caller puts `file`. */
 struct mm_vma_info {
 	uaddr_t start, end;
 	int prot, flags;

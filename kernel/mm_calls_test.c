@@ -161,6 +161,9 @@ static void test_heap(void **state)
 	assert_int_equal(mm_brk(mm, start + 4 * SZ_2M), start + 4 * SZ_2M);
 	assert_int_equal(mm_brk(mm, start + 6 * SZ_2M), start + 6 * SZ_2M);
 	assert_int_equal(peek_u64(start + 5 * SZ_2M), 0); /* fresh memory */
+	for (at = 0, areas = 0; mm_next_vma(mm, &at, &v);)
+		areas++;
+	assert_int_equal(areas, 1); /* and still in place */
 	assert_int_equal(mm_brk(mm, start - 1), start + 6 * SZ_2M);
 	assert_int_equal(map_anon(start + 0x7ff800 + 6 * SZ_2M, SZ_4K, RW, MAP_FIXED), start + 0x7ff800 + 6 * SZ_2M);
 	assert_int_equal(mm_brk(mm, start + 20 * SZ_2M), start + 6 * SZ_2M); /* something is in the way */

@@ -68,6 +68,17 @@ static int brk_grow(struct mm *mm, uaddr_t from, uaddr_t to)
 	return 0;
 }
 
+/* obj->lock is held: some area shows more of it than its first `size` bytes. */
+static bool shown_beyond(const struct mobj *m, u64 size)
+{
+	const struct vma *v;
+
+	TAILQ_FOREACH(v, &m->viewers, view)
+		if (v->off + (v->end - v->start) > size)
+			return true;
+	return false;
+}
+
 /* Lock held. What is left of the heap ends its object again, so that it can grow in place. */
 static int brk_shrink(struct mm *mm, uaddr_t from, uaddr_t to, struct vma **dead)
 {
@@ -85,8 +96,9 @@ static int brk_shrink(struct mm *mm, uaddr_t from, uaddr_t to, struct vma **dead
 		return 0;
 	size = v->off + (to - v->start);
 	mutex_lock(&v->obj->lock);
-	/* Unless something there could not be let go: it must not come back as fresh memory. */
-	if (mobj_page_locked(v->obj, size, false, &page) == -ENOENT)
+	/* Unless something there could not be let go: it must not come back as fresh memory. Nor while a
+	 * part that mremap moved away shows what is behind: two areas would own the same pages. */
+	if (!shown_beyond(v->obj, size) && mobj_page_locked(v->obj, size, false, &page) == -ENOENT)
 		v->obj->size = size;
 	mutex_unlock(&v->obj->lock);
 	return 0;

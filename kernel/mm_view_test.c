@@ -208,13 +208,38 @@ static void test_resize(void **state)
 	assert_int_equal(peek_u64(AT + SZ_2M + 8 * SZ_4K), 0);
 	/* Pieces of one 2 MiB frame are pinned one by one, although they share a count. */
 	assert_int_equal(mm_pin(mm, AT + SZ_2M, SZ_4K, false, &pin), 0);
-	poke_u64(AT + SZ_2M + SZ_4K, 9);
-	mobj_punch(obj, SZ_2M + SZ_4K, SZ_4K);
+	poke_u64(AT + SZ_2M, 9);
+	mobj_punch(obj, SZ_2M, SZ_4K);
+	assert_int_equal(peek_u64(AT + SZ_2M), 9);
 	pin_release(pin);
 	mobj_punch(obj, SZ_2M, SZ_4K);
 	assert_int_equal(peek_u64(AT + SZ_2M), 0);
 	assert_int_equal(mobj_resize(obj, 0), 0);
 	mobj_put(obj);
+}
+
+/* A cut that fails for want of memory, wherever, changes nothing. */
+static void test_resize_undone(void **state)
+{
+	int err = -ENOMEM;
+
+	(void)state;
+	for (u64 n = 1; err; n++) {
+		struct mobj *obj = mobj_create_anon(3 * SZ_2M, true);
+		u64 i, value;
+
+		for (i = 0; i < 3; i++)
+			assert_int_equal(mobj_write(obj, i * SZ_2M + 9 * SZ_4K, &i, sizeof(i)), 0);
+		host_alloc_fail_at(n);
+		err = mobj_resize(obj, 4 * SZ_4K);
+		host_alloc_fail_at(0);
+		assert_true(err == -ENOMEM || (!err && n > 4));
+		for (i = 0; err && i < 3; i++) {
+			assert_int_equal(mobj_read(obj, i * SZ_2M + 9 * SZ_4K, &value, sizeof(value)), 0);
+			assert_int_equal(value, i);
+		}
+		mobj_put(obj);
+	}
 }
 
 /* The audit sees each kind of damage. */
@@ -254,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bar, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_resize, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_resize_undone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_audit, setup, teardown),
 	};
 

@@ -206,12 +206,14 @@ static void zero_in_place(struct mobj *m, u64 off, u64 end)
 	while (off < end) {
 		struct mobj_page page;
 		u64 next = MIN(ALIGN_DOWN(off, PAGE_SIZE) + PAGE_SIZE, end);
+		int err;
 
 		mutex_lock(&m->lock);
-		if (!mobj_page_locked(m, off, false, &page) && !mobj_pinned_locked(m, off, next - off))
+		err = mobj_page_locked(m, off, false, &page);
+		if (!err && !mobj_pinned_locked(m, off, next - off))
 			memset((char *)phys_to_virt(page.pa) + (off - page.off), 0, next - off);
 		mutex_unlock(&m->lock);
-		off = next;
+		off = err == -ENOENT ? page.off : next;
 		resched_point();
 	}
 }

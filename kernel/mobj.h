@@ -35,8 +35,8 @@ struct mobj_page {
 	u64 off;      /* offset of that page in the object */
 	u64 size;     /* SZ_4K or SZ_2M; for a physical object the largest aligned run */
 };
-/* The page at `off`, allocated (zeroed) when absent and `alloc`. -ENOMEM, -ENOENT (absent), -ENXIO (off
- * out of range), or the gate's errno. */
+/* The page at `off`, allocated (zeroed) when absent and `alloc`. -ENOMEM, -ENOENT (absent: out->off is
+ * where the next one may be), -ENXIO (off out of range), or the gate's errno. */
 int must_check mobj_page(struct mobj *m, u64 off, bool alloc, struct mobj_page *out);
 /* Copy between a kernel buffer and an anonymous object, without any process. 0, -ENOMEM, -ENXIO. */
 int must_check mobj_write(struct mobj *m, u64 off, const void *src, size_t n);

@@ -112,6 +112,14 @@ static bool slot_has(const u64 *slot, u64 off)
 	return (*slot & SLOT_WHOLE) || slot_table(*slot)->page[page_index(off)];
 }
 
+/* Up to where nothing is known to be there either. */
+static u64 hole_end(const u64 *slot, u64 off)
+{
+	u64 step = !slot ? SZ_1G : !*slot ? SZ_2M : PAGE_SIZE;
+
+	return ALIGN_DOWN(off, step) + step;
+}
+
 int mobj_page_locked(struct mobj *m, u64 off, bool alloc, struct mobj_page *out)
 {
 	u64 *slot;
@@ -121,8 +129,10 @@ int mobj_page_locked(struct mobj *m, u64 off, bool alloc, struct mobj_page *out)
 		return -ENXIO;
 	slot = alloc ? slot_make(m, off) : slot_find(m, off);
 	if (!slot_has(slot, off)) {
-		if (!alloc)
+		if (!alloc) {
+			out->off = hole_end(slot, off);
 			return -ENOENT;
+		}
 		err = slot ? slot_fill(m, slot, off) : -ENOMEM;
 		if (err)
 			return err;
@@ -305,11 +315,8 @@ static int move_slot(u64 *from, struct mobj *to, u64 off, u64 next, bool pinned_
 			return -ENOMEM;
 		*slot = (u64)t | SLOT_TABLE;
 	}
-	if (*from & SLOT_WHOLE) {
-		if (slot_cut(from))
-			return -ENOMEM;
-		pinned_too = true; /* looked at above */
-	}
+	if ((*from & SLOT_WHOLE) && slot_cut(from))
+		return -ENOMEM;
 	move_pages(slot_table(*from), slot_table(*slot), off, next, pinned_too);
 	return 0;
 }

@@ -19,6 +19,7 @@ struct pipe {
 	struct mutex lock;
 	struct waitq wq;
 	unsigned readers, writers; /* open ends: 0 or 1 files each */
+	u32 ends;                  /* files that have not let go of it yet */
 	u64 head, tail;            /* bytes ever written, read */
 	char ring[PIPE_SIZE];
 };
@@ -133,18 +134,13 @@ static unsigned writer_poll(struct file *f, struct poll_table *pt)
 	return (PIPE_SIZE - used(p) >= PIPE_ATOMIC ? POLLOUT | POLLWRNORM : 0) | (READ_ONCE(p->readers) ? 0 : POLLERR);
 }
 
+/* The two ends may close at once: who comes last frees, after the other has touched it last. */
 static void end_closed(struct pipe *p, unsigned *end)
 {
-	bool last;
-
-	mutex_lock(&p->lock);
 	WRITE_ONCE(*end, 0);
-	last = !p->readers && !p->writers;
-	mutex_unlock(&p->lock);
-	if (last)
+	waitq_wake_all(&p->wq);
+	if (!__atomic_sub_fetch(&p->ends, 1, __ATOMIC_ACQ_REL))
 		kfree(p);
-	else
-		waitq_wake_all(&p->wq);
 }
 
 static void reader_release(struct file *f)
@@ -178,6 +174,7 @@ int pipe_create(int flags, struct file **reader, struct file **writer)
 	waitq_init(&p->wq);
 	p->head = p->tail = 0;
 	p->readers = p->writers = 1;
+	p->ends = 2;
 	*reader = file_create(&reader_ops, flags | O_RDONLY, p);
 	*writer = file_create(&writer_ops, flags | O_WRONLY, p);
 	if (*reader && *writer)
@@ -185,9 +182,11 @@ int pipe_create(int flags, struct file **reader, struct file **writer)
 	/* A file that was made takes its end along; the other end is closed by hand. */
 	if (*reader) {
 		p->writers = 0;
+		p->ends = 1;
 		file_put(*reader);
 	} else if (*writer) {
 		p->readers = 0;
+		p->ends = 1;
 		file_put(*writer);
 	} else {
 		kfree(p);

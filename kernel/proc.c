@@ -63,11 +63,15 @@ static s64 maps_show(struct node *n, char *buf, size_t cap)
 	char name[256];
 
 	(void)n;
-	while (mm_next_vma(process_current()->mm, &at, &v))
+	while (mm_next_vma(process_current()->mm, &at, &v)) {
 		text_add(&t, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 %s%s\n", (unsigned long long)v.start,
 			 (unsigned long long)v.end, v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
 			 v.prot & PROT_EXEC ? 'x' : '-', (v.flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
 			 (unsigned long long)v.off, v.file ? "                   " : "", vma_name(&v, name, sizeof(name)));
+		if (v.file)
+			file_put(v.file);
+		resched_point();
+	}
 	return (s64)t.len;
 }
 

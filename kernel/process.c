@@ -128,7 +128,8 @@ struct thread *process_add_thread(struct process *p, const struct user_regs *reg
 	on = spin_lock(&registry_lock);
 	(void)!spin_lock(&p->lock);
 	t->tid = p->nthreads ? next_id++ : p->pid;
-	t->killed = p->exiting;
+	/* A thread that must go has no heirs: exec waits until it is alone. */
+	t->killed = p->exiting || (thread_self()->process == p && thread_self()->killed);
 	TAILQ_INSERT_TAIL(&p->threads, t, process_link);
 	p->nthreads++;
 	TAILQ_INSERT_TAIL(&thread_list, t, all_link);

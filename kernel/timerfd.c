@@ -2,6 +2,9 @@
 /*
  * timerfd: a kernel timer behind a descriptor.  The wait queue's lock guards the counts; the timer
  * itself is armed and cancelled under `setting`, so that two calls of settime do not mix.
+ *
+ * A periodic timer rests after it has fired until it is read or asked for, which counts what it has
+ * missed: a period of a nanosecond costs nobody but its reader anything.
  */
 #include <linux/fcntl.h>
 
@@ -16,6 +19,7 @@ struct timerfd {
 	struct waitq wq;
 	u64 expirations;
 	u64 when, interval; /* when: 0 = off */
+	bool rests; /* a periodic one has fired, and is armed again when somebody asks */
 	bool realtime;
 };
 
@@ -23,27 +27,37 @@ static void timerfd_fire(struct ktimer *k)
 {
 	struct timerfd *t = container_of(k, struct timerfd, timer);
 	bool on = spin_lock(&t->wq.lock);
-	u64 now = arch_now_ns();
 
 	t->expirations++;
-	if (t->interval) {
-		u64 missed = now > t->when ? (now - t->when) / t->interval : 0;
-
-		t->expirations += missed;
-		t->when += (missed + 1) * t->interval;
-		ktimer_arm(k, t->when);
-	} else {
+	if (t->interval)
+		t->rests = true;
+	else
 		t->when = 0;
-	}
 	waitq_wake_locked(&t->wq, ~0u);
 	spin_unlock(&t->wq.lock, on);
+}
+
+/* The lock is held. */
+static void go_on(struct timerfd *t)
+{
+	u64 now = arch_now_ns(), missed;
+
+	if (!t->rests)
+		return;
+	missed = now > t->when ? (now - t->when) / t->interval : 0;
+	t->expirations += missed;
+	t->when += (missed + 1) * t->interval;
+	t->rests = false;
+	ktimer_arm(&t->timer, t->when);
 }
 
 static void times_now(struct timerfd *t, struct timerfd_times *out)
 {
 	bool on = spin_lock(&t->wq.lock);
-	u64 now = arch_now_ns();
+	u64 now;
 
+	go_on(t);
+	now = arch_now_ns();
 	out->value_ns = !t->when ? 0 : t->when > now ? t->when - now : 1;
 	out->interval_ns = t->interval;
 	spin_unlock(&t->wq.lock, on);
@@ -57,7 +71,8 @@ void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_t
 	mutex_lock(&t->setting);
 	times_now(t, old);
 	on = spin_lock(&t->wq.lock);
-	t->interval = 0; /* a timer that is firing now does not arm itself again */
+	t->interval = 0; /* a timer that is firing now is not armed again by a reader */
+	t->rests = false;
 	spin_unlock(&t->wq.lock, on);
 	ktimer_cancel(&t->timer);
 	on = spin_lock(&t->wq.lock);
@@ -79,6 +94,7 @@ static bool take(struct timerfd *t, u64 *value)
 {
 	bool on = spin_lock(&t->wq.lock);
 
+	go_on(t);
 	*value = t->expirations;
 	t->expirations = 0;
 	spin_unlock(&t->wq.lock, on);

@@ -86,6 +86,8 @@ static const struct file_ops dir_ops = { .read = dir_read, .size = dir_size };
 
 /* ---- text attributes ---- */
 
+static struct mutex attr_lock = MUTEX_INIT(attr_lock); /* f->priv of attributes: pread takes no pos_lock */
+
 struct attr_text {
 	s64 len;
 	char text[];
@@ -94,17 +96,14 @@ struct attr_text {
 static s64 attr_fill(struct file *f)
 {
 	struct node *node = f->node;
-	struct attr_text *t = f->priv;
-	struct attr_text *smaller;
+	struct attr_text *t, *smaller, *old;
 	s64 r;
 
 	if (!node->ops->show)
 		return -EIO;
-	if (!t)
-		t = kmalloc(sizeof(*t) + ATTR_TEXT_MAX);
+	t = kmalloc(sizeof(*t) + ATTR_TEXT_MAX);
 	if (!t)
 		return -ENOMEM;
-	f->priv = NULL;
 	r = node_enter(node);
 	if (!r) {
 		r = node->ops->show(node, t->text, ATTR_TEXT_MAX);
@@ -121,28 +120,31 @@ static s64 attr_fill(struct file *f)
 		kfree(t);
 		t = smaller;
 	}
+	mutex_lock(&attr_lock);
+	old = f->priv;
 	f->priv = t;
+	mutex_unlock(&attr_lock);
+	kfree(old);
 	return 0;
 }
 
 static s64 attr_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 {
 	const struct attr_text *t;
-	s64 r;
+	s64 r = 0;
 
-	if (!*pos || !f->priv) {
-		kfree(f->priv);
-		f->priv = NULL;
+	if (!*pos || !READ_ONCE(f->priv))
 		r = attr_fill(f);
-		if (r)
-			return r;
-	}
+	if (r)
+		return r;
+	mutex_lock(&attr_lock);
 	t = f->priv;
-	if (*pos >= (u64)t->len)
-		return 0;
-	n = MIN(n, t->len - *pos);
-	if (copy_to_user(buf, t->text + *pos, n))
-		return -EFAULT;
+	n = *pos < (u64)t->len ? MIN(n, t->len - *pos) : 0;
+	if (n && copy_to_user(buf, t->text + *pos, n))
+		r = -EFAULT;
+	mutex_unlock(&attr_lock);
+	if (r)
+		return r;
 	*pos += n;
 	return (s64)n;
 }
@@ -223,8 +225,9 @@ static s64 bin_move(struct file *f, uaddr_t buf, size_t n, u64 *pos, bool write)
 		}
 		*pos += r;
 		done += r;
-		if ((size_t)r < part)
+		if ((size_t)r < part || thread_interrupted())
 			break;
+		resched_point();
 	}
 	return done ? (s64)done : r;
 }

@@ -4,7 +4,7 @@
  * which may be written.  Policy is data; pci_config.c is the one reader and writer.
  *
  * Capabilities that are not in the tables are hidden: unlinked from the list, and read-only up to the
- * next one.  Bytes that belong to no capability are the device's own and pass through, as on Linux.
+ * next one.  Bytes below 0x100 that belong to no capability are the device's own and pass through, as on Linux.
  */
 #include "passthrough/pci_perm.h"
 
@@ -210,7 +210,8 @@ void vfio_perm_build(struct vfio_device *v)
 	set_range(v, 0, PCI_STD_HEADER_SIZEOF, 0, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(header); i++)
 		set_rule(v, 0, &header[i]);
-	set_range(v, PCI_STD_HEADER_SIZEOF, v->pci->cfg_size, 0, RAW);
+	set_range(v, PCI_STD_HEADER_SIZEOF, PCI_CFG_SPACE_SIZE, 0, RAW);
+	set_range(v, PCI_CFG_SPACE_SIZE, v->pci->cfg_size, 0, 0); /* what no capability claims */
 	std_caps(v);
 	ext_list(v);
 }

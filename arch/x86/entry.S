@@ -217,8 +217,11 @@ exit_syscall:
 	mov REGS_R11(%rsp), %r11
 	cmp %r11, REGS_RFLAGS(%rsp)
 	jne exit_iret
-	test $RFLAGS_TF_RF, %r11d
-	jnz exit_iret
+	/* SYSRET would load IOPL and IF as they stand there: RT_SIGRETURN fills both from user memory. */
+	mov %r11, %rax
+	and $~(RFLAGS_USER & ~RFLAGS_TF_RF), %rax
+	cmp $RFLAGS_IF_FIXED, %rax
+	jne exit_iret
 	mov %rcx, %rax
 	shr $47, %rax
 	jnz exit_iret

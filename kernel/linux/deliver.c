@@ -90,7 +90,11 @@ static bool address_mapped(uaddr_t addr)
 	struct mm_vma_info v;
 	uaddr_t at = addr;
 
-	return mm_next_vma(thread_self()->process->mm, &at, &v) && v.start <= addr;
+	if (!mm_next_vma(thread_self()->process->mm, &at, &v))
+		return false;
+	if (v.file)
+		file_put(v.file);
+	return v.start <= addr;
 }
 
 static struct signal_event event_of(unsigned trap, u64 addr, int err, const struct user_regs *r)

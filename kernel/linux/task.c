@@ -109,6 +109,8 @@ static s64 do_clone(const struct clone_request *c, struct user_regs *r)
 
 	if (c->flags & NOT_OFFERED)
 		return -EINVAL;
+	if ((c->flags & CLONE_SETTLS) && c->tls >= MM_HIGH) /* loading such an FS base would fault in ring 0 */
+		return -EPERM;
 	if (c->flags & CLONE_THREAD)
 		return (c->flags & THREAD_FLAGS) == THREAD_FLAGS && c->stack ? clone_thread(c, r) : -EINVAL;
 	if (!(c->flags & CLONE_VM)) {

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a guest may do without leaving: no port, and only the MSRs that VMLOAD and VMSAVE move with
+ * the guest (APM 2, 15.10 and 15.11). All vCPUs share the two maps, which never change after start.
+ */
+#include "arch/x86/svm/svm.h"
+
+#define IOPM_SIZE (3 * PAGE_SIZE)
+#define MSRPM_SIZE (2 * PAGE_SIZE)
+
+/* The map of each range of MSRs takes 2 KiB: two bits per MSR, read and write. */
+static const struct {
+	u32 first;
+	u32 offset;
+} msr_ranges[] = {
+	{ 0x00000000, 0x0000 },
+	{ 0xc0000000, 0x0800 },
+	{ 0xc0010000, 0x1000 },
+};
+#define MSRS_PER_RANGE 0x2000
+
+static const u32 free_msrs[] = {
+	0x174, 0x175, 0x176,                             /* SYSENTER_CS, ESP, EIP */
+	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* STAR, LSTAR, CSTAR, SFMASK */
+	0xc0000100, 0xc0000101, 0xc0000102,             /* FS_BASE, GS_BASE, KERNEL_GS_BASE */
+};
+
+static u8 iopm[IOPM_SIZE] __attribute__((aligned(4096)));
+static u8 msrpm[MSRPM_SIZE] __attribute__((aligned(4096)));
+
+static void msr_free(u32 msr)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(msr_ranges); i++) {
+		u32 n = msr - msr_ranges[i].first;
+
+		if (n < MSRS_PER_RANGE)
+			msrpm[msr_ranges[i].offset + n / 4] &= (u8)~(3u << (n % 4 * 2));
+	}
+}
+
+void svm_bitmaps_init(void)
+{
+	memset(iopm, 0xff, sizeof(iopm));
+	memset(msrpm, 0xff, sizeof(msrpm));
+	for (size_t i = 0; i < ARRAY_SIZE(free_msrs); i++)
+		msr_free(free_msrs[i]);
+}
+
+paddr_t svm_iopm(void)
+{
+	return virt_to_phys(iopm);
+}
+
+paddr_t svm_msrpm(void)
+{
+	return virt_to_phys(msrpm);
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The SVM engine: finding it, switching it on per CPU, creating and freeing vCPUs, and the table of
+ * operations. A CPU is switched on when it first enters a guest (svm_cpu_this), from pages that were
+ * set aside when the first vCPU was made, so that entry allocates nothing.
+ */
+#include "arch/x86/svm/svm.h"
+#include "kernel/frames.h"
+#include "kernel/pt.h"
+
+#define CPUID_EXT_FEATURES 0x80000001u
+#define CPUID_EXT_FEATURES_ECX_SVM BIT(2)
+#define CPUID_SVM 0x8000000au
+#define CPUID_SVM_EDX_NESTED_PAGING BIT(0)
+
+#define MSR_VM_CR 0xc0010114u /* APM 2, 15.30.1 */
+#define VM_CR_SVMDIS BIT(4)
+#define MSR_VM_HSAVE_PA 0xc0010117u /* APM 2, 15.30.4 */
+
+u32 svm_asid_limit;
+static struct svm_cpu cpus[ARCH_MAX_CPUS];
+
+static u64 rdmsr(u32 msr)
+{
+	u32 lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (u64)hi << 32 | lo;
+}
+
+static void wrmsr(u32 msr, u64 value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+
+static void svm_cpuid(u32 leaf, u32 subleaf, u32 out[4])
+{
+	__asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
+			 : "a"(leaf), "c"(subleaf));
+}
+
+int svm_cpus_prepare(void)
+{
+	for (unsigned i = 0; i < arch_cpu_count(); i++) {
+		struct svm_cpu *cpu = &cpus[i];
+
+		if (cpu->host_extra)
+			continue;
+		paddr_t save = frame_alloc(SZ_4K), extra = frame_alloc(SZ_4K);
+
+		if (save == FRAME_NONE || extra == FRAME_NONE) {
+			if (save != FRAME_NONE)
+				frame_put(save);
+			if (extra != FRAME_NONE)
+				frame_put(extra);
+			return -ENOMEM;
+		}
+		cpu->host_save = save;
+		cpu->next_asid = 1;
+		cpu->generation = 1;
+		WRITE_ONCE(cpu->host_extra, extra);
+	}
+	return 0;
+}
+
+struct svm_cpu *svm_cpu_this(void)
+{
+	struct svm_cpu *cpu = &cpus[arch_cpu_id()];
+
+	if (cpu->on)
+		return cpu;
+	if (!cpu->host_extra || (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS))
+		return NULL;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, cpu->host_save);
+	cpu->on = true;
+	return cpu;
+}
+
+static struct arch_vcpu *svm_create(paddr_t nested_root)
+{
+	struct svm_vcpu *v;
+	paddr_t pa;
+
+	if (svm_cpus_prepare())
+		return NULL;
+	v = kzalloc(sizeof(*v));
+	pa = frame_alloc(SZ_4K);
+	if (!v || pa == FRAME_NONE) {
+		kfree(v);
+		if (pa != FRAME_NONE)
+			frame_put(pa);
+		return NULL;
+	}
+	v->vmcb_pa = pa;
+	v->vmcb = phys_to_virt(pa);
+	v->vmcb->nested_cr3 = nested_root;
+	svm_vcpu_reset(&v->common);
+	return &v->common;
+}
+
+static void svm_destroy(struct arch_vcpu *a)
+{
+	struct svm_vcpu *v = svm_vcpu(a);
+
+	frame_put(v->vmcb_pa);
+	kfree(v);
+}
+
+/* A fresh ASID has no translations: giving up the old one is the flush. */
+static void svm_flush(struct arch_vcpu *v)
+{
+	svm_vcpu(v)->generation = 0;
+}
+
+static void svm_skip(struct arch_vcpu *v, u64 rip)
+{
+	v->rip = rip;
+	svm_vcpu(v)->vmcb->shadow &= ~VMCB_SHADOW;
+}
+
+static void svm_inject(struct arch_vcpu *v, const struct vcpu_event *e)
+{
+	unsigned type = e->type == EVENT_INTERRUPT ? VMCB_EVENT_INTR : VMCB_EVENT_EXCEPTION;
+
+	svm_vcpu(v)->event = VMCB_EVENT_VALID | FIELD_PREP(VMCB_EVENT_VECTOR, e->vector) |
+			     FIELD_PREP(VMCB_EVENT_TYPE, type) |
+			     (e->has_error ? VMCB_EVENT_HAS_ERROR : 0) |
+			     FIELD_PREP(VMCB_EVENT_ERROR, e->has_error ? e->error : 0);
+}
+
+static bool svm_event_pending(const struct arch_vcpu *v)
+{
+	return svm_vcpu_const(v)->event != 0;
+}
+
+#define RFLAGS_IF BIT(9)
+
+static bool svm_interruptible(const struct arch_vcpu *v)
+{
+	const struct svm_vcpu *s = svm_vcpu_const(v);
+
+	return (v->rflags & RFLAGS_IF) && !(s->vmcb->shadow & VMCB_SHADOW) && !s->event;
+}
+
+/* A virtual interrupt of the highest priority, which is intercepted before it is taken. */
+static void svm_window(struct arch_vcpu *v, bool wanted)
+{
+	struct vmcb *c = svm_vcpu(v)->vmcb;
+
+	if (wanted)
+		c->vintr |= VMCB_V_IRQ | VMCB_V_IGN_TPR | FIELD_PREP(VMCB_V_INTR_PRIO, 15);
+	else
+		c->vintr &= ~(VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_INTR_PRIO);
+}
+
+static void svm_set_cr2(struct arch_vcpu *v, u64 cr2)
+{
+	svm_vcpu(v)->vmcb->cr2 = cr2;
+}
+
+static void svm_set_tsc_offset(struct arch_vcpu *v, u64 offset)
+{
+	svm_vcpu(v)->vmcb->tsc_offset = offset;
+}
+
+static const struct vcpu_ops svm_ops = {
+	.name = "SVM",
+	.table_format = &pt_x86,
+	.table_levels = 4,
+	.table_max_leaf = 2,
+	.table_prot = PT_USER, /* nested walks are user accesses: APM 2, 15.25.5 */
+	.create = svm_create,
+	.destroy = svm_destroy,
+	.reset = svm_vcpu_reset,
+	.run = svm_run,
+	.flush = svm_flush,
+	.skip = svm_skip,
+	.inject = svm_inject,
+	.event_pending = svm_event_pending,
+	.interruptible = svm_interruptible,
+	.window = svm_window,
+	.get_mode = svm_get_mode,
+	.get_segment = svm_get_segment,
+	.get_sregs = svm_get_sregs,
+	.set_sregs = svm_set_sregs,
+	.set_cr2 = svm_set_cr2,
+	.get_msr = svm_get_msr,
+	.set_msr = svm_set_msr,
+	.set_tsc_offset = svm_set_tsc_offset,
+	.cpuid = svm_cpuid,
+};
+
+const struct vcpu_ops *arch_vcpu_ops(const char **why)
+{
+	u32 r[4];
+
+	if (svm_asid_limit)
+		return &svm_ops;
+	svm_cpuid(0x80000000u, 0, r);
+	if (r[0] < CPUID_SVM) {
+		*why = "the CPU has no SVM (and VMX is not supported)";
+		return NULL;
+	}
+	svm_cpuid(CPUID_EXT_FEATURES, 0, r);
+	if (!(r[2] & CPUID_EXT_FEATURES_ECX_SVM)) {
+		*why = "the CPU has no SVM (and VMX is not supported)";
+		return NULL;
+	}
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		*why = "the firmware has disabled SVM (VM_CR.SVMDIS)";
+		return NULL;
+	}
+	svm_cpuid(CPUID_SVM, 0, r);
+	if (!(r[3] & CPUID_SVM_EDX_NESTED_PAGING)) {
+		*why = "the CPU's SVM has no nested paging";
+		return NULL;
+	}
+	if (r[1] < 2) {
+		*why = "the CPU's SVM has no address space identifiers";
+		return NULL;
+	}
+	svm_bitmaps_init();
+	svm_asid_limit = r[1];
+	return &svm_ops;
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory by guest-linear address, as the emulation of an instruction needs it: segments, the
+ * guest's own page tables (none, 32-bit, PAE, 4 and 5 levels: APM 2, chapter 5), and fetching code.
+ * Everything read here is the guest's and may be nonsense; it can only lead to an error.
+ */
+#include "virt/vm.h"
+
+#define CR0_PG BIT(31)
+#define CR0_WP BIT(16)
+#define CR4_PSE BIT(4)
+#define CR4_PAE BIT(5)
+#define CR4_LA57 BIT(12)
+#define EFER_LMA BIT(10)
+
+#define PTE_P BIT(0)
+#define PTE_W BIT(1)
+#define PTE_U BIT(2)
+#define PTE_A BIT(5)
+#define PTE_D BIT(6)
+#define PTE_LARGE BIT(7)
+#define PTE_ADDR GENMASK(51, 12)
+
+#define PF_P BIT(0)
+#define PF_W BIT(1)
+#define PF_U BIT(2)
+
+struct walk {
+	struct slots *slots;
+	const struct vcpu_mode *mode;
+	bool write;
+	u64 rights; /* PTE_W and PTE_U of all levels so far */
+};
+
+/* An entry of 4 or 8 bytes, with the accessed (and for a written leaf dirty) bit set as the CPU does. */
+static int entry_read(struct walk *w, gpa_t gpa, unsigned size, u64 *entry)
+{
+	*entry = 0;
+	return slots_read(w->slots, gpa, entry, size);
+}
+
+static void entry_touch(struct walk *w, gpa_t gpa, unsigned size, u64 entry, bool leaf)
+{
+	u64 touched = entry | PTE_A | (leaf && w->write ? PTE_D : 0);
+
+	if (touched != entry && slots_write(w->slots, gpa, &touched, size))
+		log_debug("guest page table at 0x%llx is read-only", (unsigned long long)gpa);
+}
+
+static bool rights_suffice(const struct walk *w)
+{
+	bool user = w->mode->cpl == 3;
+
+	if (user && !(w->rights & PTE_U))
+		return false;
+	return !w->write || (w->rights & PTE_W) || (!user && !(w->mode->cr0 & CR0_WP));
+}
+
+/* 0, -EFAULT (with the present bit in *error or not), -ENXIO. */
+static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned size, gpa_t *gpa,
+		       u32 *error)
+{
+	unsigned bits = size == 8 ? 9 : 10;
+	u64 table = w->mode->cr3 & (size == 8 ? levels == 3 ? ~0x1full : PTE_ADDR : 0xfffff000ull);
+
+	for (unsigned level = levels; level; level--) {
+		unsigned shift = PAGE_SHIFT + (level - 1) * bits;
+		bool pdpte = size == 8 && levels == 3 && level == 3; /* of PAE: no rights in it */
+		gpa_t at = table + (linear >> shift & (BIT(bits) - 1)) * size;
+		bool leaf;
+		u64 entry;
+
+		if (pdpte)
+			at = table + (linear >> 30 & 3) * size;
+		if (entry_read(w, at, size, &entry))
+			return -ENXIO;
+		if (!(entry & PTE_P))
+			return -EFAULT;
+		if (!pdpte)
+			w->rights &= entry;
+		leaf = level == 1 || (!pdpte && (entry & PTE_LARGE) && level <= 3 &&
+				      (size == 8 || (w->mode->cr4 & CR4_PSE)));
+		if (!leaf) {
+			if (!pdpte)
+				entry_touch(w, at, size, entry, false);
+			table = size == 8 ? entry & PTE_ADDR : entry & 0xfffff000ull;
+			continue;
+		}
+		if (!rights_suffice(w)) {
+			*error |= PF_P;
+			return -EFAULT;
+		}
+		entry_touch(w, at, size, entry, true);
+		*gpa = entry & (size == 8 ? PTE_ADDR : 0xfffff000ull);
+		if (size == 4 && level == 2) /* PSE-36: bits 13-20 are 32-39 */
+			*gpa = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
+		*gpa = ALIGN_DOWN(*gpa, BIT(shift)) | (linear & (BIT(shift) - 1));
+		return 0;
+	}
+	return -EFAULT;
+}
+
+static int translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool write, gpa_t *gpa,
+		     struct guest_fault *f)
+{
+	struct walk w = { .slots = &v->vm->slots, .mode = m, .write = write, .rights = ~0ull };
+	u32 error = (write ? PF_W : 0) | (m->cpl == 3 ? PF_U : 0);
+	int r;
+
+	if (!(m->efer & EFER_LMA))
+		linear = (u32)linear;
+	if (!(m->cr0 & CR0_PG)) {
+		*gpa = linear;
+		return 0;
+	}
+	if (m->efer & EFER_LMA)
+		r = tables_walk(&w, linear, m->cr4 & CR4_LA57 ? 5 : 4, 8, gpa, &error);
+	else if (m->cr4 & CR4_PAE)
+		r = tables_walk(&w, linear, 3, 8, gpa, &error);
+	else
+		r = tables_walk(&w, linear, 2, 4, gpa, &error);
+	*f = (struct guest_fault){ .address = linear, .error = error };
+	return r;
+}
+
+int guest_translate(struct vcpu *v, u64 linear, bool write, gpa_t *gpa, struct guest_fault *f)
+{
+	struct vcpu_mode m;
+
+	virt_ops->get_mode(v->arch, &m);
+	return translate(v, &m, linear, write, gpa, f);
+}
+
+static int copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f)
+{
+	u8 *at = buf;
+
+	while (n) {
+		size_t part = MIN(n, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+		gpa_t gpa;
+		int r = guest_translate(v, linear, write, &gpa, f);
+
+		if (r)
+			return r;
+		r = write ? slots_write(&v->vm->slots, gpa, at, part)
+			  : slots_read(&v->vm->slots, gpa, at, part);
+		if (r)
+			return -ENXIO; /* nothing that the guest could mend */
+		at += part;
+		linear += part;
+		n -= part;
+	}
+	return 0;
+}
+
+int guest_read(struct vcpu *v, u64 linear, void *buf, size_t n, struct guest_fault *f)
+{
+	return copy(v, linear, buf, n, false, f);
+}
+
+int guest_write(struct vcpu *v, u64 linear, const void *buf, size_t n, struct guest_fault *f)
+{
+	return copy(v, linear, (void *)buf, n, true, f);
+}
+
+u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset)
+{
+	struct vcpu_segment s;
+	struct vcpu_mode m;
+
+	virt_ops->get_mode(v->arch, &m);
+	if (m.bits == 64 && seg != SEG_FS && seg != SEG_GS)
+		return offset;
+	virt_ops->get_segment(v->arch, seg, &s);
+	return m.bits == 64 ? s.base + offset : (u32)(s.base + offset);
+}
+
+unsigned guest_fetch(struct vcpu *v, u8 code[INSN_MAX])
+{
+	u64 linear = guest_linear(v, SEG_CS, v->arch->rip);
+	unsigned first = MIN(INSN_MAX, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+	struct guest_fault f;
+
+	if (guest_read(v, linear, code, first, &f))
+		return 0;
+	if (first < INSN_MAX && guest_read(v, linear + first, code + first, INSN_MAX - first, &f))
+		return first;
+	return INSN_MAX;
+}
+
+bool guest_skip(struct vcpu *v, const u8 *op, unsigned n)
+{
+	u64 next = v->arch->exit.next_rip;
+	struct insn_prefixes p;
+	struct vcpu_mode m;
+	u8 code[INSN_MAX];
+	unsigned have;
+
+	if (next) {
+		virt_ops->skip(v->arch, next);
+		return true;
+	}
+	virt_ops->get_mode(v->arch, &m);
+	have = guest_fetch(v, code);
+	insn_prefixes(&p, code, have, m.bits);
+	if (p.length + n > have || memcmp(code + p.length, op, n))
+		return false;
+	next = v->arch->rip + p.length + n;
+	virt_ops->skip(v->arch, m.bits == 64 ? next : (u32)next);
+	return true;
+}
