@@ -15,6 +15,7 @@ MUSL_CC = musl-gcc
 CACHE := $(or $(POSTERN_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/postern)
 FUZZ_SECONDS = 600
 FUZZ_SMOKE_SECONDS = 5
+FUZZ_STEPS = 2000000
 show = $(if $(V),,@printf '  %-8s%s\n' $1 $@;)
 export DISK QEMU OVMF ACCEL POSTERN_CACHE
 
@@ -33,6 +34,8 @@ TEST_SOURCES := $(wildcard $(addsuffix /*_test.c,$(ARCH_DIRS) $(PORTABLE_DIRS) t
 FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
 PROGRAM_SOURCES := $(wildcard guest_tests/programs/*.c)
 GUEST_SOURCES := $(wildcard guest_tests/unikernel/*.c)
+EFI_SOURCES := $(wildcard guest_tests/efi/*.c)
+TOOL_SOURCES := $(wildcard tools/host/*.c)
 
 KERNEL_OBJECTS := $(call objects,build/kernel/,$(KERNEL_SOURCES))
 CLANG_OBJECTS := $(call objects,build/clang/,$(filter %.c,$(KERNEL_SOURCES)))
@@ -41,11 +44,15 @@ HOST_OBJECTS := $(call objects,build/host/,$(HOST_SOURCES))
 FUZZ_OBJECTS := $(call objects,build/fuzz/,$(HOST_SOURCES))
 LOADER_OBJECTS := $(call objects,build/musl/,$(call sources,loader))
 PROGRAM_LIB := $(call objects,build/musl/,$(call sources,guest_tests/programs/lib))
+EFI_LIB := $(call objects,build/efi/,$(call sources,guest_tests/efi/lib))
 GUEST_LIB := $(call objects,build/guest/,$(call sources,guest_tests/unikernel/lib))
 HOST_TESTS := $(patsubst %.c,build/host/%,$(TEST_SOURCES))
+RANDOM_TESTS := $(filter %random_test,$(HOST_TESTS))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZ_SOURCES))
 PROGRAMS := $(patsubst guest_tests/programs/%.c,build/programs/%,$(PROGRAM_SOURCES))
 GUESTS := $(patsubst guest_tests/unikernel/%.c,build/guests/%.elf,$(GUEST_SOURCES))
+EFI_PROGRAMS := $(patsubst guest_tests/efi/%.c,build/guests/%.efi,$(EFI_SOURCES))
+HOST_TOOLS := $(patsubst tools/host/%.c,build/host/%,$(TOOL_SOURCES))
 
 # Flags, each in one place.
 UAPI := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
@@ -55,7 +62,9 @@ BARE := -ffreestanding -fbuiltin -fno-pie -fno-stack-protector -fno-omit-frame-p
 PICO_KERNEL := $(CACHE)/picolibc-kernel
 PICO_GUEST := $(CACHE)/picolibc-unikernel
 only_headers = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $1/include $(UAPI)
-KERNEL_CFLAGS = $(COMMON) $(BARE) -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+# Padding inside functions is size and no-operations that run; clang has no such flag.
+UNPADDED := -fno-align-jumps -fno-align-loops -Wno-ignored-optimization-argument
+KERNEL_CFLAGS = $(COMMON) $(BARE) $(UNPADDED) -Iarch/x86/inline -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	$(call only_headers,$(PICO_KERNEL))
 GUEST_CFLAGS = $(COMMON) $(BARE) -mno-red-zone $(call only_headers,$(PICO_GUEST))
 EFI_CFLAGS = $(COMMON) -fpic -fvisibility=hidden -fshort-wchar -ffreestanding -fno-stack-protector \
@@ -63,11 +72,11 @@ EFI_CFLAGS = $(COMMON) -fpic -fvisibility=hidden -fshort-wchar -ffreestanding -f
 	-DGNU_EFI_USE_MS_ABI -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 MUSL_CFLAGS = $(COMMON) -pthread $(UAPI)
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-HOST_CFLAGS = $(COMMON) -fno-strict-aliasing $(SANITIZE) -idirafter $(PICO_KERNEL)/include
+HOST_CFLAGS = $(COMMON) -Itests/host/inline -fno-strict-aliasing $(SANITIZE) -idirafter $(PICO_KERNEL)/include
 FUZZ_CFLAGS = $(HOST_CFLAGS) -fsanitize=fuzzer-no-link
 LDFLAGS_BARE := -static -nostdlib --build-id=none -z noexecstack -z max-page-size=4096
 
-.PHONY: all kernel efi programs loader guests clang run test test-all host-test machine-test bench fuzz size \
+.PHONY: all kernel efi programs loader guests tools clang run test test-all host-test machine-test bench fuzz size \
 	clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -78,7 +87,8 @@ kernel: build/postern.elf
 efi: build/postern.efi
 loader: $(if $(LOADER_OBJECTS),build/loader)
 programs: $(PROGRAMS)
-guests: $(GUESTS)
+guests: $(GUESTS) $(EFI_PROGRAMS)
+tools: $(HOST_TOOLS)
 clang: $(CLANG_OBJECTS)
 
 # What the machine lacks is installed before anything else: GNU make remakes this file first.
@@ -133,15 +143,30 @@ build/efi/%.o: %.S build/postern.stripped.elf
 	@mkdir -p $(@D)
 	$(call show,EFI)gcc $(EFI_CFLAGS) -DKERNEL_ELF='"build/postern.stripped.elf"' -c $< -o $@
 
-build/efi/postern.so: $(STUB_OBJECTS)
+define link_efi
 	@mkdir -p $(@D)
 	$(call show,LINK)ld -nostdlib -shared -Bsymbolic --no-undefined --build-id=none -z noexecstack \
-		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $(STUB_OBJECTS) -L /usr/lib -lgnuefi
+		-T /usr/lib/elf_x86_64_efi.lds -o $@ /usr/lib/crt0-efi-x86_64.o $^ -L /usr/lib -lgnuefi
 	@! readelf -rW $@ | grep R_X86_64 | grep -v R_X86_64_RELATIVE
-
-build/postern.efi: build/efi/postern.so
+endef
+define copy_efi
+	@mkdir -p $(@D)
 	$(call show,OBJCOPY)objcopy -j .text -j .sdata -j .data -j .rodata -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' \
 		-j '.rela.*' -j .reloc --target efi-app-x86_64 --subsystem=10 $< $@
+endef
+
+build/efi/postern.so: $(STUB_OBJECTS)
+	$(link_efi)
+
+build/postern.efi: build/efi/postern.so
+	$(copy_efi)
+
+# EFI programs that stand before it, as bad firmware would.
+build/efi/%.so: build/efi/guest_tests/efi/%.o $(EFI_LIB)
+	$(link_efi)
+
+build/guests/%.efi: build/efi/%.so
+	$(copy_efi)
 
 # Ring-3 programs and the loader: static, with musl.
 build/musl/%.o: %.c
@@ -188,6 +213,9 @@ build/host/arch/%_test: build/host/arch/%_test.o build/host/arch/%.o build/host/
 build/host/%_test: build/host/%_test.o build/host/libpostern.a
 	$(call show,LINK)gcc $(SANITIZE) -o $@ $^ -lcmocka -lpthread
 
+build/host/%: build/host/tools/host/%.o build/host/libpostern.a
+	$(call show,LINK)gcc $(SANITIZE) -o $@ $^ -lpthread
+
 build/fuzz/%.o: %.c
 	@mkdir -p $(@D)
 	$(call show,FUZZ)$(CLANG) $(FUZZ_CFLAGS) -c $< -o $@
@@ -203,20 +231,20 @@ build/fuzz/%_fuzz: build/fuzz/tests/fuzz/%_fuzz.o build/fuzz/libpostern.a
 run: all
 	tools/run
 
-host-test: $(HOST_TESTS)
-	@tools/test host $(HOST_TESTS)
+host-test: $(HOST_TESTS) $(HOST_TOOLS)
+	@tools/test host $(HOST_TESTS) script tests/dmar/run
 
 machine-test: all
 	@tools/test machine
 
-test: all clang $(HOST_TESTS) $(FUZZERS)
-	@tools/test host $(HOST_TESTS) fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
+test: all clang $(HOST_TESTS) $(HOST_TOOLS) $(FUZZERS)
+	@tools/test host $(HOST_TESTS) script tests/dmar/run fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
 
 test-all: test
-	@echo "make test-all: the longer set is empty; make test has run"
+	@tools/test script tests/mutations/run tests/mutations/machine
 
-fuzz: $(FUZZERS)
-	@tools/test fuzz $(FUZZ_SECONDS) $(FUZZERS)
+fuzz: $(FUZZERS) $(RANDOM_TESTS)
+	@HOST_TEST_SECONDS=3600 VTD_STEPS=$(FUZZ_STEPS) VTD_SEED=$$(date +%s) tools/test host $(RANDOM_TESTS) fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 bench: all
 	tools/bench
@@ -235,8 +263,9 @@ help:
 	@echo "make host-test       host tests only; one of them: make build/host/pci/NAME_test"
 	@echo "make machine-test    machine tests only; some of them: tests/machine/run NAME..."
 	@echo "make clang           compile ring 0 with clang, as make test does"
-	@echo "make test-all        the longer set"
-	@echo "make fuzz            fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each"
+	@echo "make test-all        make test, and whether the tests notice when the IOMMU code is broken"
+	@echo "make fuzz            fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each, and random tests, FUZZ_STEPS=$(FUZZ_STEPS)"
+	@echo "make tools           build/host/dmar FILE prints an ACPI DMAR table"
 	@echo "make bench           costs beside Linux's and the budgets"
 	@echo "make size            text, data and lines of ring 0"
 	@echo "make clean           remove build/"

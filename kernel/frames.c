@@ -194,11 +194,12 @@ static void put_last(paddr_t pa, bool zeroed)
 
 static inline void put(u32 *refs, paddr_t pa, bool zeroed)
 {
-	u32 old = __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL);
+	u32 left = __atomic_sub_fetch(refs, 1, __ATOMIC_ACQ_REL);
 
-	BUG_ON(old - 1 >= FRAME_RUN_TAIL - 1);
-	if (old == 1)
-		put_last(pa, zeroed);
+	if (__builtin_expect(left - 1 < FRAME_RUN_TAIL - 2, 1))
+		return;
+	BUG_ON(left); /* nobody had one, or the tail of a run */
+	put_last(pa, zeroed);
 }
 
 void frame_get(paddr_t pa)
@@ -217,52 +218,50 @@ void frame_put_zeroed(paddr_t pa)
 	put(refs_of(pa), pa, true);
 }
 
-/*
- * The counts of a stretch of frames of one kind that starts at `at`: *count the first, *stride bytes
- * apart; *n of them, at most 512. Returns where the stretch ends.
- */
-static inline paddr_t stretch(paddr_t at, paddr_t end, u32 **count, u64 *stride, u64 *n)
+/* The bound by which get and put go through a range: frames of one kind, at most 512 of them. */
+static inline __attribute__((always_inline)) u64 run_each(paddr_t pa, u64 len,
+							  void (*step)(u32 *refs, paddr_t pa))
 {
-	struct frame *f = frame_record(at);
-	paddr_t whole = ALIGN_DOWN(at, SZ_2M);
+	struct frame *f = frame_record(pa);
+	paddr_t end = pa + len;
+	u64 n, i;
 
 	if (f->state == FRAME_STATE_SPLIT) {
-		*count = refs_of(at);
-		*stride = sizeof(u32);
-		end = MIN(end, whole + SZ_2M);
-		*n = (end - at) >> PAGE_SHIFT;
-		return end;
+		u32 *refs = refs_of(pa);
+
+		/* The records of a split frame live as long as one of its pages is out: until the last put. */
+		end = MIN(end, ALIGN_DOWN(pa, SZ_2M) + SZ_2M);
+		n = (end - pa) >> PAGE_SHIFT;
+		for (i = 0; i < n; i++)
+			step(&refs[i], pa + i * PAGE_SIZE);
+		return end - pa;
 	}
-	*count = &f->refs;
-	*stride = sizeof(*f);
-	for (*n = 1; whole + *n * SZ_2M < end && *n < 512 && f[*n].state == FRAME_STATE_WHOLE;)
-		++*n;
-	return MIN(whole + *n * SZ_2M, end);
+	n = MIN(((end - 1) >> 21) - (pa >> 21) + 1, 512ull);
+	for (i = 0; i < n && f[i].state == FRAME_STATE_WHOLE; i++)
+		step(&f[i].refs, pa + i * SZ_2M);
+	BUG_ON(!i);
+	return MIN(ALIGN_DOWN(pa, SZ_2M) + i * SZ_2M, end) - pa;
+}
+
+static inline void get_step(u32 *refs, paddr_t pa)
+{
+	(void)pa;
+	get(refs);
+}
+
+static inline void put_step(u32 *refs, paddr_t pa)
+{
+	put(refs, pa, false);
 }
 
 u64 frame_get_run(paddr_t pa, u64 len)
 {
-	u64 stride, n;
-	u32 *count;
-	paddr_t end = stretch(pa, pa + len, &count, &stride, &n);
-
-	for (; n--; count = (u32 *)((char *)count + stride))
-		get(count);
-	return end - pa;
+	return run_each(pa, len, get_step);
 }
 
 u64 frame_put_run(paddr_t pa, u64 len)
 {
-	u64 stride, n;
-	u32 *count;
-	paddr_t end = stretch(pa, pa + len, &count, &stride, &n);
-	u64 size = stride == sizeof(u32) ? SZ_4K : SZ_2M;
-	paddr_t at = pa;
-
-	/* The records of a split frame live as long as one of its pages is out: until the last put. */
-	for (; n--; count = (u32 *)((char *)count + stride), at += size)
-		put(count, at, false);
-	return end - pa;
+	return run_each(pa, len, put_step);
 }
 
 u32 frame_refs(paddr_t pa)
@@ -273,11 +272,6 @@ u32 frame_refs(paddr_t pa)
 u64 frame_size(paddr_t pa)
 {
 	return frame_record(pa)->state == FRAME_STATE_WHOLE ? SZ_2M : SZ_4K;
-}
-
-u16 *frame_note(paddr_t pa)
-{
-	return &frame_split_of(frame_record(pa))->note[frame_page(pa)];
 }
 
 bool frame_is_ram(paddr_t pa)

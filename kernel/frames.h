@@ -35,8 +35,6 @@ u64 must_check frame_get_run(paddr_t pa, u64 len);
 u64 must_check frame_put_run(paddr_t pa, u64 len);
 /* Give back a 4 KiB frame that the caller knows to be all zero (an emptied page table). */
 void frame_put_zeroed(paddr_t pa);
-/* A word for the owner of a 4 KiB frame; 0 after frame_alloc(). */
-u16 *frame_note(paddr_t pa);
 /* SZ_2M or SZ_4K: how the frame that covers pa is out. Stable while the caller has a reference. */
 u64 frame_size(paddr_t pa);
 /* RAM that we manage (true) or something else: MMIO, firmware, holes (false). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to the frame allocator: the record of each 2 MiB frame, and the page inside a split frame
+ * Private to the frame allocator (and frame_note() to the page-table walker): the record of each 2 MiB frame, and the page inside a split frame
  * that keeps its 4 KiB records.  All of it is guarded by frames.lock, but for the counts and the state of
  * what is out (frames.c).
  *
@@ -73,6 +73,14 @@ static inline struct frame_split *frame_split_of(const struct frame *f)
 	u64 index = (u64)(f - frames.record);
 
 	return phys_to_virt((index << 21) + ((u64)f->records << PAGE_SHIFT));
+}
+
+/* A word for the owner of a 4 KiB frame, 0 after frame_alloc(): the page-table walker's count. */
+static inline u16 *frame_note(paddr_t pa)
+{
+	paddr_t records = ALIGN_DOWN(pa, SZ_2M) + ((u64)frame_record(pa)->records << PAGE_SHIFT);
+
+	return &((struct frame_split *)phys_to_virt(records))->note[frame_page(pa)];
 }
 
 void frame_list_add(struct frame_list *l, struct frame *f, bool last);

@@ -114,7 +114,7 @@ static void small_free(void *p)
 	off = (unsigned)((char *)p - (char *)(s + 1));
 	i = off / c->size;
 	on = spin_lock(&c->lock);
-	BUG_ON(off % c->size || i >= c->count || !(s->out[i / 64] & BIT(i % 64)));
+	BUG_ON(off != i * c->size || i >= c->count || !(s->out[i / 64] & BIT(i % 64)));
 	s->out[i / 64] &= ~BIT(i % 64);
 	if (s->used-- == c->count)
 		TAILQ_INSERT_TAIL(&c->partial, s, link);

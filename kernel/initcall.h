@@ -11,8 +11,9 @@ struct initcall {
 	int level;
 	int (*fn)(void);
 };
-enum { INITCALL_PCI = 1, INITCALL_IOMMU = 2, INITCALL_DEVICES = 3 };
-/* Levels PCI and IOMMU run on the boot CPU before any other CPU starts. */
+enum { INITCALL_EARLY = 0, INITCALL_PCI = 1, INITCALL_IOMMU = 2, INITCALL_DEVICES = 3 };
+/* Level EARLY runs before arch_init(): memory, options and ACPI are there, interrupts and threads are not.
+ * Levels PCI and IOMMU run on the boot CPU before any other CPU starts. */
 #define INITCALL(lvl, func)                                                              \
 	static const struct initcall func##_initcall                                     \
 		__attribute__((used, section(".initcalls"), aligned(8))) = { #func, lvl, func }

@@ -131,6 +131,7 @@ static void first_thread(void *arg)
 	proc_init();
 	audit_init();
 	canary_init();
+	sysrq_init();
 	initcalls_run(INITCALL_PCI);
 	initcalls_run(INITCALL_IOMMU);
 	arch_start_cpus();
@@ -174,6 +175,7 @@ void kernel_main(struct handover *ho)
 	if (option_get("debug-exit"))
 		arch_set_debug_exit((u16)option_u64("debug-exit", 0));
 	(void)!acpi_init(ho->rsdp);
+	initcalls_run(INITCALL_EARLY);
 	arch_init();
 	sched_start(first_thread, NULL);
 }

@@ -10,6 +10,7 @@
 #include "kernel/frames.h"
 #include "kernel/mobj.h"
 #include "kernel/objects.h"
+#include "kernel/sched.h"
 
 #define BOUNCE 512u
 #define MEMFD_MAX (1ull << 46)
@@ -110,7 +111,7 @@ static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
 			at = page.off - off; /* over the hole, which may be all but endless */
 			continue;
 		}
-		r = thread_interrupted() ? -EINTR : mobj_read(from, off + at, bounce, sizeof(bounce));
+		r = READ_ONCE(thread_self()->killed) ? -EINTR : mobj_read(from, off + at, bounce, sizeof(bounce));
 		if (!r)
 			r = mobj_write(to, at, bounce, sizeof(bounce));
 		at += sizeof(bounce);

@@ -170,6 +170,25 @@ static void test_heap(void **state)
 	assert_int_equal(mm_brk(mm, start), start);
 }
 
+/* A part of the heap that was moved away keeps its pages for itself when the heap grows again. */
+static void test_heap_moved_part(void **state)
+{
+	uaddr_t start = 0x400000;
+
+	(void)state;
+	mm_brk_init(mm, start);
+	assert_int_equal(mm_brk(mm, start + 8 * SZ_4K), start + 8 * SZ_4K);
+	assert_int_equal(mm_remap(mm, start + 4 * SZ_4K, 4 * SZ_4K, 4 * SZ_4K, MREMAP_MAYMOVE | MREMAP_FIXED, AT), AT);
+	poke_u64(AT + SZ_4K, 17);
+	assert_int_equal(mm_brk(mm, start + 3 * SZ_4K), start + 3 * SZ_4K);
+	assert_int_equal(mm_brk(mm, start + 8 * SZ_4K), start + 8 * SZ_4K);
+	assert_int_equal(peek_u64(start + 5 * SZ_4K), 0);
+	assert_int_equal(peek_u64(AT + SZ_4K), 17);
+	assert_int_equal(mm_unmap(mm, AT, 4 * SZ_4K), 0);
+	poke_u64(start + 5 * SZ_4K, 18);
+	assert_int_equal(peek_u64(start + 5 * SZ_4K), 18);
+}
+
 static void test_remap(void **state)
 {
 	s64 at = map_anon(AT, 3 * SZ_4K, RW, MAP_FIXED), to;
@@ -278,6 +297,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partial, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heap, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_heap_moved_part, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_memory, setup, teardown),
 	};

@@ -22,7 +22,7 @@ struct pt_format {
 	u64 table;                     /* bits set in an entry that points to a table */
 	u64 large;                     /* bit that makes an upper-level entry a leaf */
 	u64 present;                   /* entry is present when any of these is set */
-	u64 (*leaf)(unsigned prot, unsigned level); /* bits of a leaf, without address and `large` */
+	u64 (*leaf)(unsigned prot);    /* bits of a leaf of any level, without address and `large` */
 	unsigned (*prot)(u64 leaf);    /* and back */
 };
 extern const struct pt_format pt_x86;       /* processes and NPT (PT_USER is set for all of NPT) */

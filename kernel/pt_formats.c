@@ -25,11 +25,10 @@
 #define ADDRESS GENMASK(51, 12)
 
 /* Accessed and dirty are set from the start: no walker needs a locked write to set them. */
-static u64 x86_leaf(unsigned prot, unsigned level)
+static u64 x86_leaf(unsigned prot)
 {
 	u64 e = 0;
 
-	(void)level;
 	if (prot & (PT_READ | PT_WRITE | PT_EXEC))
 		e |= X86_P | X86_A | X86_D;
 	if (prot & PT_WRITE)
@@ -68,11 +67,10 @@ const struct pt_format pt_x86 = {
 	.prot = x86_prot,
 };
 
-static u64 sl_leaf(unsigned prot, unsigned level)
+static u64 sl_leaf(unsigned prot)
 {
 	u64 e = 0;
 
-	(void)level;
 	if (prot & PT_READ)
 		e |= SL_R;
 	if (prot & PT_WRITE)

@@ -106,7 +106,7 @@ void pt_trash_free(struct pt_trash *trash)
 void pt_split(struct pt *pt, u64 *entry, unsigned level)
 {
 	paddr_t page = pt_table_take(pt), pa = *entry & pt->fmt->addr_mask;
-	u64 bits = pt->fmt->leaf(pt->fmt->prot(*entry), level - 1) | (level > 2 ? pt->fmt->large : 0);
+	u64 bits = pt->fmt->leaf(pt->fmt->prot(*entry)) | (level > 2 ? pt->fmt->large : 0);
 	u64 *table = phys_to_virt(page);
 
 	for (unsigned i = 0; i < PT_ENTRIES; i++)

@@ -7,7 +7,7 @@
 #define KERNEL_PT_TABLES_H
 
 #include "arch/x86/arch.h"
-#include "kernel/frames.h"
+#include "kernel/frames_records.h"
 #include "kernel/pt.h"
 #include "kernel/thread.h"
 
@@ -70,7 +70,7 @@ struct pt_place {
 	u64 *entry[PT_LEVELS_MAX + 1]; /* entry[l], of a table of level l, leads here */
 };
 void pt_descend(const struct pt *pt, u64 va, u64 end, struct pt_place *p);
-/* Leaf bits for levels 1..max_leaf, without the address; false: such a leaf would not be present. */
+/* Leaf bits by level, without the address; false: such a leaf would not be present. */
 bool pt_leaf_bits(const struct pt *pt, unsigned prot, u64 bits[4]);
 
 /* Have n spare pages at hand: 0, -ENOMEM. After 0, pt_table_take() works n times. */

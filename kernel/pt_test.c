@@ -292,10 +292,10 @@ static void test_bits(void **state)
 	u64 *root;
 
 	(void)state;
-	assert_int_equal(pt_x86.leaf(PT_READ | PT_WRITE | PT_USER, 1), 0x8000000000000067ull);
-	assert_int_equal(pt_x86.leaf(PT_READ | PT_EXEC | PT_UNCACHED, 2), 0x79);
-	assert_int_equal(pt_vtd_sl.leaf(PT_READ, 1), 1);
-	assert_int_equal(pt_vtd_sl.leaf(PT_WRITE | PT_SNOOP, 2), 0x802);
+	assert_int_equal(pt_x86.leaf(PT_READ | PT_WRITE | PT_USER), 0x8000000000000067ull);
+	assert_int_equal(pt_x86.leaf(PT_READ | PT_EXEC | PT_UNCACHED), 0x79);
+	assert_int_equal(pt_vtd_sl.leaf(PT_READ), 1);
+	assert_int_equal(pt_vtd_sl.leaf(PT_WRITE | PT_SNOOP), 0x802);
 	assert_int_equal(pt_init(&pt, &pt_vtd_sl, 3, 3, false), 0);
 	root = phys_to_virt(pt.root);
 	assert_int_equal(pt_map(&pt, SZ_1G, 3 * SZ_1G, 2 * SZ_1G + SZ_2M, PT_READ | PT_WRITE), 0);

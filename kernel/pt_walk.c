@@ -4,8 +4,8 @@
 
 bool pt_leaf_bits(const struct pt *pt, unsigned prot, u64 bits[4])
 {
-	for (unsigned l = 1; l <= pt->max_leaf; l++)
-		bits[l] = pt->fmt->leaf(prot, l) | (l > 1 ? pt->fmt->large : 0);
+	bits[1] = pt->fmt->leaf(prot);
+	bits[2] = bits[3] = bits[1] | pt->fmt->large;
 	return bits[1] & pt->fmt->present;
 }
 

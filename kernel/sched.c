@@ -167,7 +167,8 @@ static bool must_switch(struct cpu *c)
 	return false;
 }
 
-static void switch_if_needed(void)
+static void switch_now_if_needed(void) __attribute__((noinline));
+static void switch_now_if_needed(void)
 {
 	bool on = arch_irq_save();
 	bool need = must_switch(this_cpu());
@@ -177,9 +178,18 @@ static void switch_if_needed(void)
 		schedule();
 }
 
+/* Mostly nobody else wants this CPU. Who comes right after the look is seen by the next one. */
+static inline void switch_if_needed(void)
+{
+	const struct cpu *c = this_cpu();
+
+	if (__builtin_expect(READ_ONCE(c->need_resched) || READ_ONCE(c->nready), 0))
+		switch_now_if_needed();
+}
+
 void resched_point(void)
 {
-	struct thread *t = thread_current();
+	struct thread *t = thread_self();
 
 	if (t->state == THREAD_RUNNING && t->prio != THREAD_PRIO_IDLE)
 		switch_if_needed();

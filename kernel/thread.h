@@ -23,8 +23,25 @@ struct spinlock {
 };
 #define SPINLOCK_INIT { 0, 0 }
 /* Returns whether interrupts were on; pass that to spin_unlock. While spinning it serves IPIs. */
-bool must_check spin_lock(struct spinlock *l);
-void spin_unlock(struct spinlock *l, bool irq_was_on);
+static inline bool must_check spin_lock(struct spinlock *l);
+/* Until the ticket is served (kernel/spinlock.c). */
+void spin_wait(struct spinlock *l, u32 ticket);
+
+static inline bool spin_lock(struct spinlock *l)
+{
+	bool on = arch_irq_save();
+	u32 ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQ_REL);
+
+	if (__builtin_expect(__atomic_load_n(&l->serving, __ATOMIC_ACQUIRE) != ticket, 0))
+		spin_wait(l, ticket);
+	return on;
+}
+
+static inline void spin_unlock(struct spinlock *l, bool irq_was_on)
+{
+	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_RELEASE);
+	arch_irq_restore(irq_was_on);
+}
 
 struct waiter {
 	TAILQ_ENTRY(waiter) link;

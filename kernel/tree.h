@@ -87,6 +87,7 @@ void console_init(void);
 /* Standard input, output and error of the first program; referenced. NULL: no memory. */
 struct file *console_open(unsigned fd);
 void canary_init(void);
+void sysrq_init(void);
 void audit_init(void);
 
 #endif

@@ -251,6 +251,9 @@ static const struct file_ops bin_ops = { .read = bin_read, .write = bin_write, .
 
 /* ---- opening ---- */
 
+/* O_PATH: a device that is not opened, a link that is not followed. */
+static const struct file_ops place_ops = { .name = "path" };
+
 static int may_open(const struct node *n, int flags)
 {
 	bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -258,7 +261,7 @@ static int may_open(const struct node *n, int flags)
 	if ((flags & O_DIRECTORY) && n->kind != NODE_DIR)
 		return -ENOTDIR;
 	if (n->kind == NODE_SYMLINK)
-		return -ELOOP;
+		return flags & O_PATH ? 0 : -ELOOP;
 	if (n->kind == NODE_DIR && (writes || (flags & O_CREAT)))
 		return -EISDIR;
 	if (n->kind == NODE_FILE && (writes || (flags & O_TRUNC)))
@@ -274,7 +277,7 @@ int tree_open(struct node *n, int flags, struct file **out)
 {
 	static const struct file_ops *const by_kind[] = {
 		[NODE_DIR] = &dir_ops, [NODE_FILE] = &data_ops, [NODE_ATTR] = &attr_ops, [NODE_BIN] = &bin_ops,
-		[NODE_CHAR] = NULL, [NODE_SYMLINK] = NULL,
+		[NODE_CHAR] = &place_ops, [NODE_SYMLINK] = &place_ops,
 	};
 	int r = may_open(n, flags);
 	struct file *f;
@@ -286,7 +289,7 @@ int tree_open(struct node *n, int flags, struct file **out)
 		return -ENOMEM;
 	f->node = n;
 	node_get(n);
-	if (n->kind == NODE_CHAR) {
+	if (n->kind == NODE_CHAR && !(flags & O_PATH)) {
 		r = node_enter(n);
 		if (!r) {
 			r = n->ops->open(n, f);

@@ -138,7 +138,7 @@ void mutex_init(struct mutex *m)
 	waitq_init(&m->waiters);
 }
 
-bool mutex_trylock(struct mutex *m)
+static inline bool mutex_try(struct mutex *m)
 {
 	struct thread *none = NULL;
 
@@ -146,22 +146,38 @@ bool mutex_trylock(struct mutex *m)
 					   __ATOMIC_RELAXED);
 }
 
+bool mutex_trylock(struct mutex *m)
+{
+	return mutex_try(m);
+}
+
+static void mutex_wait(struct mutex *m) __attribute__((noinline));
+static void mutex_wait(struct mutex *m)
+{
+	BUG_ON(mutex_held(m));
+	wait_event_hard(&m->waiters, mutex_try(m), WAIT_FOREVER);
+}
+
 void mutex_lock(struct mutex *m)
 {
-	if (mutex_trylock(m))
-		return;
-	BUG_ON(mutex_held(m));
-	wait_event_hard(&m->waiters, mutex_trylock(m), WAIT_FOREVER);
+	if (__builtin_expect(!mutex_try(m), 0))
+		mutex_wait(m);
+}
+
+static void mutex_wake(struct mutex *m) __attribute__((noinline));
+static void mutex_wake(struct mutex *m)
+{
+	waitq_wake(&m->waiters, 1);
 }
 
 /* A waiter joins the queue before it tries the lock again, and both sides use a locked instruction
  * in between: an empty queue seen here means that whoever comes now finds the mutex free. */
 void mutex_unlock(struct mutex *m)
 {
-	BUG_ON(!mutex_held(m));
+	BUG_ON(READ_ONCE(m->owner) != thread_self());
 	__atomic_store_n(&m->owner, NULL, __ATOMIC_SEQ_CST);
-	if (READ_ONCE(m->waiters.waiters.tqh_first))
-		waitq_wake(&m->waiters, 1);
+	if (__builtin_expect(READ_ONCE(m->waiters.waiters.tqh_first) != NULL, 0))
+		mutex_wake(m);
 }
 
 bool mutex_held(const struct mutex *m)

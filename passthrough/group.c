@@ -18,18 +18,26 @@ static bool lock_attached(struct vfio_group *g, struct vfio_container **out)
 {
 	for (;;) {
 		struct vfio_container *c;
+		bool same;
 
 		mutex_lock(&g->lock);
 		c = g->container;
 		if (!c)
 			return false;
-		if (mutex_trylock(&c->lock)) {
+		vfio_container_get(c);
+		mutex_unlock(&g->lock);
+		mutex_lock(&c->lock);
+		mutex_lock(&g->lock);
+		same = g->container == c;
+		if (!same) {
+			mutex_unlock(&g->lock);
+			mutex_unlock(&c->lock);
+		}
+		vfio_container_put(c);
+		if (same) {
 			*out = c;
 			return true;
 		}
-		/* Out of order and taken: give way. The loop ends when the holder is done. */
-		mutex_unlock(&g->lock);
-		thread_yield();
 	}
 }
 

@@ -39,14 +39,19 @@ static int device_init(struct pci_dev *d)
 	return 0;
 }
 
+u32 vfio_faults_busy;
+
 /* Interrupt context. A blocked request is an error of the device: its owner's ERR eventfd. */
 static void on_fault(const struct iommu_fault *f)
 {
 	struct vfio_device *v = f->dev ? f->dev->driver : NULL;
-	struct eventfd *ev = v ? READ_ONCE(v->err) : NULL;
+	struct eventfd *ev;
 
+	__atomic_add_fetch(&vfio_faults_busy, 1, __ATOMIC_SEQ_CST);
+	ev = v ? READ_ONCE(v->err) : NULL;
 	if (ev)
 		eventfd_signal(ev);
+	__atomic_sub_fetch(&vfio_faults_busy, 1, __ATOMIC_SEQ_CST);
 }
 
 static unsigned vfio_audit(void)

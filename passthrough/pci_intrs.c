@@ -5,17 +5,21 @@
  * One mode at a time.  The count of vectors is fixed when a mode is enabled.  An MSI-X vector takes its
  * CPU vector and remapping entry when an eventfd is attached; MSI takes all at once, because one
  * message serves them.  A vector's eventfd is swapped whole: the interrupt handler reads it once, and
- * the old one is put only after a round of IPIs.  INTx is not offered: its count is 0.
+ * the old one is put only after a round of IPIs, and when no handler is left that spins for the
+ * eventfd's lock, where it answers IPIs too.  INTx is not offered: its count is 0.
  */
 #include "passthrough/private.h"
 
 static void vector_handler(void *arg)
 {
 	struct vfio_vector *vec = arg;
-	struct eventfd *ev = READ_ONCE(vec->ev);
+	struct eventfd *ev;
 
+	WRITE_ONCE(vec->busy, 1);
+	ev = READ_ONCE(vec->ev);
 	if (ev)
 		eventfd_signal(ev);
+	__atomic_store_n(&vec->busy, 0, __ATOMIC_RELEASE);
 }
 
 static void nothing(void *arg)
@@ -24,7 +28,7 @@ static void nothing(void *arg)
 }
 
 /* Replace *slot; after return nobody signals the old one. Takes over new's reference. */
-static void eventfd_swap(struct eventfd **slot, struct eventfd *new)
+static void eventfd_swap(struct eventfd **slot, struct eventfd *new, const u32 *busy)
 {
 	struct eventfd *old = *slot;
 
@@ -32,6 +36,8 @@ static void eventfd_swap(struct eventfd **slot, struct eventfd *new)
 	if (!old)
 		return;
 	arch_ipi_all(nothing, NULL);
+	while (__atomic_load_n(busy, __ATOMIC_ACQUIRE))
+		arch_cpu_relax();
 	eventfd_put(old);
 }
 
@@ -62,7 +68,7 @@ static void vector_stop(struct vfio_device *v, unsigned i)
 		vec->live = false;
 		vec->irte = NULL;
 	}
-	eventfd_swap(&vec->ev, NULL);
+	eventfd_swap(&vec->ev, NULL, &vec->busy);
 }
 
 /* Take a CPU vector and a remapping entry for MSI-X vector i, and unmask it. */
@@ -101,7 +107,7 @@ static int vector_assign(struct vfio_device *v, unsigned i, s32 fd)
 	ret = eventfd_from_fd(fd, &ev);
 	if (ret)
 		return ret;
-	eventfd_swap(&v->vector[i].ev, ev);
+	eventfd_swap(&v->vector[i].ev, ev, &v->vector[i].busy);
 	ret = v->irq_mode == VFIO_IRQ_MSIX ? msix_start(v, i) : 0;
 	if (ret)
 		vector_stop(v, i);
@@ -261,14 +267,14 @@ static s64 notice_trigger(struct eventfd **slot, const struct vfio_irq_set *s, c
 		if (fd >= 0)
 			ret = eventfd_from_fd(fd, &ev);
 		if (!ret)
-			eventfd_swap(slot, ev);
+			eventfd_swap(slot, ev, &vfio_faults_busy);
 		return ret;
 	}
 	if (d->type == VFIO_IRQ_SET_DATA_NONE && *slot) {
 		if (s->count)
 			eventfd_signal(*slot);
 		else
-			eventfd_swap(slot, NULL);
+			eventfd_swap(slot, NULL, &vfio_faults_busy);
 		return 0;
 	}
 	if (d->type == VFIO_IRQ_SET_DATA_BOOL && s->count == 1 && *slot) {
@@ -353,6 +359,6 @@ s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg)
 void vfio_irqs_teardown(struct vfio_device *v)
 {
 	mode_disable(v);
-	eventfd_swap(&v->err, NULL);
-	eventfd_swap(&v->req, NULL);
+	eventfd_swap(&v->err, NULL, &vfio_faults_busy);
+	eventfd_swap(&v->req, NULL, &vfio_faults_busy);
 }

@@ -75,6 +75,7 @@ struct vfio_vector {
 	struct irq irq;
 	struct iommu_irte *irte; /* MSI-X: of this vector; MSI: all in vector 0's */
 	bool live;               /* irq is allocated */
+	u32 busy;                /* the handler may be using ev */
 };
 
 /* One dword of config space: which bits come from the shadow, which may be written. */
@@ -136,5 +137,7 @@ s64 vfio_bar_rw(struct vfio_device *v, unsigned bar, uaddr_t buf, size_t n, u64 
 u32 vfio_irq_count(const struct vfio_device *v, unsigned index);
 s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg);
 void vfio_irqs_teardown(struct vfio_device *v); /* MSI, MSI-X, ERR, REQ */
+/* Fault handlers that may be using a device's err; pci_driver.c. */
+extern u32 vfio_faults_busy;
 
 #endif

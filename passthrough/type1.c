@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The type1 backend: one IOMMU domain per container, and the mappings that a program made in it.
+ * The type1 backend: the IOMMU domains of a container, and the mappings that a program made in it.
  *
  * A mapping pins the program's memory when it is made; what the program does with its address space
  * later changes nothing for the device.  The order that keeps the promise "touches nothing else": pin,
@@ -12,7 +12,6 @@
  */
 #include "kernel/mm.h"
 #include "kernel/process.h"
-#include "kernel/pt.h"
 #include "passthrough/type1.h"
 
 #define TYPE1_DMA_LIMIT 65535 /* vfio_iommu_type1.dma_entry_limit: Linux's preset, any number may be given */
@@ -32,9 +31,9 @@ static int check_extension(void *data, u64 extension)
 	case VFIO_UNMAP_ALL:
 		return 1;
 	case VFIO_DMA_CC_IOMMU:
-		if (!t || !t->domain)
+		if (!t || !t->ndomains)
 			return 0;
-		iommu_domain_geometry(t->domain, &geo);
+		type1_geometry(t, &geo);
 		return geo.snoop;
 	default:
 		return 0;
@@ -84,49 +83,13 @@ static void type1_release(void *data)
 	mutex_lock(&all_lock);
 	LIST_REMOVE(t, link);
 	mutex_unlock(&all_lock);
-	if (t->domain && !t->failed)
-		iommu_domain_destroy(t->domain);
+	type1_domains_trim(t);
 	while ((d = RB_MIN(type1_tree, &t->dmas))) {
 		dma_free(t, d, !t->failed);
 		if (++n % 512 == 0)
 			resched_point();
 	}
 	kfree(t);
-}
-
-static int attach_group(void *data, struct iommu_group *g)
-{
-	struct type1 *t = data;
-	bool first = !t->domain;
-	int ret;
-
-	if (t->ngroups == ARRAY_SIZE(t->group))
-		return refuse(-ENOSPC, "group %u: a container holds at most %zu groups", g->id, ARRAY_SIZE(t->group));
-	ret = type1_ranges_conflict(t, g);
-	if (ret)
-		return ret;
-	if (first) {
-		ret = iommu_domain_create(g, &t->domain);
-		if (ret)
-			return ret;
-	}
-	ret = iommu_attach(t->domain, g);
-	if (ret)
-		goto drop;
-	t->group[t->ngroups++] = g;
-	type1_ranges_build(t);
-	if (t->nranges)
-		return 0;
-	ret = refuse(-EINVAL, "group %u: its reserved regions leave no IOVA at all", g->id);
-	t->ngroups--;
-	if (iommu_detach(g))
-		t->failed = true;
-drop:
-	if (first && !t->failed) {
-		iommu_domain_destroy(t->domain);
-		t->domain = NULL;
-	}
-	return ret;
 }
 
 static void detach_group(void *data, struct iommu_group *g)
@@ -141,22 +104,43 @@ static void detach_group(void *data, struct iommu_group *g)
 		t->group[i] = t->group[--t->ngroups];
 		break;
 	}
+	type1_domains_trim(t);
 	if (t->ngroups)
 		type1_ranges_build(t);
+}
+
+static int attach_group(void *data, struct iommu_group *g)
+{
+	struct type1 *t = data;
+	int ret;
+
+	if (t->ngroups == ARRAY_SIZE(t->group))
+		return refuse(-ENOSPC, "group %u: a container holds at most %zu groups", g->id, ARRAY_SIZE(t->group));
+	ret = type1_ranges_conflict(t, g);
+	if (ret)
+		return ret;
+	ret = type1_domain_attach(t, g);
+	if (ret)
+		return ret;
+	t->group[t->ngroups++] = g;
+	type1_ranges_build(t);
+	if (t->nranges)
+		return 0;
+	detach_group(t, g);
+	return refuse(-EINVAL, "group %u: its reserved regions leave no IOVA at all", g->id);
 }
 
 /* Every run of the pin into the domain; on failure what was mapped is taken out again. */
 static int map_pin(struct type1 *t, struct type1_dma *d)
 {
-	unsigned prot = (d->prot & VFIO_DMA_MAP_FLAG_READ ? PT_READ : 0) |
-			(d->prot & VFIO_DMA_MAP_FLAG_WRITE ? PT_WRITE : 0);
+	unsigned prot = type1_prot(d);
 	struct pin_run run;
 	u64 pos = 0, done = 0;
 	unsigned n = 0;
 	int ret;
 
 	while (pin_next(d->pin, &pos, &run)) {
-		ret = iommu_map(t->domain, d->iova + done, run.pa, run.len, prot);
+		ret = type1_domains_map(t, d->iova + done, run.pa, run.len, prot);
 		if (ret)
 			goto undo;
 		done += run.len;
@@ -167,7 +151,7 @@ static int map_pin(struct type1 *t, struct type1_dma *d)
 	return 0;
 undo:
 	/* -EIO: the unit may remember the run that failed; nothing of this pin may be freed then. */
-	if (ret == -EIO || (done && iommu_unmap(t->domain, d->iova, done)))
+	if (ret == -EIO || (done && type1_domains_unmap(t, d->iova, done)))
 		t->failed = true;
 	return ret;
 }
@@ -184,12 +168,10 @@ static s64 map_dma(struct type1 *t, uaddr_t arg)
 	ret = type1_map_check(t, &m);
 	if (ret)
 		return ret;
-	d = kzalloc(sizeof(*d));
+	d = kmalloc(sizeof(*d));
 	if (!d)
 		return -ENOMEM;
-	d->iova = m.iova;
-	d->size = m.size;
-	d->prot = m.flags;
+	*d = (struct type1_dma){ .iova = m.iova, .size = m.size, .prot = m.flags };
 	ret = mm_pin(process_mm(process_current()), m.vaddr, m.size, m.flags & VFIO_DMA_MAP_FLAG_WRITE, &d->pin);
 	if (ret)
 		goto free;
@@ -226,7 +208,7 @@ static s64 unmap_dma(struct type1 *t, uaddr_t arg)
 	if (first) {
 		for (d = first, end = 0; d && d->iova <= last; d = RB_NEXT(type1_tree, &t->dmas, d))
 			end = d->iova + d->size;
-		ret = iommu_unmap(t->domain, first->iova, end - first->iova);
+		ret = type1_domains_unmap(t, first->iova, end - first->iova);
 		if (ret)
 			t->failed = true;
 	}
@@ -270,7 +252,7 @@ const struct vfio_iommu_driver_ops vfio_type1_ops = {
 };
 
 /* Every byte of every mapping translates to the pinned page, and to nothing else. */
-static unsigned audit_dma(struct type1 *t, struct type1_dma *d)
+static unsigned audit_dma(const struct iommu_domain *domain, struct type1_dma *d)
 {
 	struct pin_run run;
 	u64 pos = 0, off = 0;
@@ -279,7 +261,7 @@ static unsigned audit_dma(struct type1 *t, struct type1_dma *d)
 		for (u64 i = 0; i < run.len; i += PAGE_SIZE) {
 			paddr_t pa;
 
-			if (iommu_iova_to_phys(t->domain, d->iova + off + i, &pa) && pa == run.pa + i)
+			if (iommu_iova_to_phys(domain, d->iova + off + i, &pa) && pa == run.pa + i)
 				continue;
 			log_err("audit: IOVA 0x%llx does not lead to its pinned page 0x%llx",
 				(unsigned long long)(d->iova + off + i), (unsigned long long)(run.pa + i));
@@ -299,10 +281,9 @@ unsigned vfio_type1_audit(void)
 
 	mutex_lock(&all_lock);
 	LIST_FOREACH(t, &all, link) {
-		if (!t->domain || t->failed)
-			continue;
-		RB_FOREACH(d, type1_tree, &t->dmas)
-			bad += audit_dma(t, d);
+		for (unsigned i = 0; i < t->ndomains && !t->failed; i++)
+			RB_FOREACH(d, type1_tree, &t->dmas)
+				bad += audit_dma(t->domain[i], d);
 	}
 	mutex_unlock(&all_lock);
 	if (quarantined)

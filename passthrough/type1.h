@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The type1 backend's object and its two halves: type1.c performs (pins, maps, unmaps), type1_check.c
- * decodes and decides (argument checks, IOVA ranges, GET_INFO) without side effects.
+ * The type1 backend's object and its parts: type1.c performs (pins, maps, unmaps), type1_check.c decodes
+ * and decides (argument checks, IOVA ranges, GET_INFO) without side effects, type1_domains.c keeps the
+ * IOMMU domains alike.
  */
 #ifndef PASSTHROUGH_TYPE1_H
 #define PASSTHROUGH_TYPE1_H
@@ -25,13 +26,15 @@ struct type1_range {
 };
 
 #define TYPE1_MAX_GROUPS 64
+#define TYPE1_MAX_DOMAINS 8 /* kinds of units */
 #define TYPE1_MAX_RANGES 64
 struct type1 {
 	LIST_ENTRY(type1) link;
 	bool v2;
 	bool failed; /* an invalidation failed: nothing pinned is ever released */
 	u32 limit, avail;
-	struct iommu_domain *domain;
+	struct iommu_domain *domain[TYPE1_MAX_DOMAINS];
+	unsigned ndomains;
 	struct iommu_group *group[TYPE1_MAX_GROUPS];
 	unsigned ngroups;
 	struct type1_range range[TYPE1_MAX_RANGES]; /* valid IOVAs, sorted */
@@ -51,6 +54,16 @@ struct type1_unmap_fixed {
 	u64 iova, size;
 };
 _Static_assert(sizeof(struct type1_unmap_fixed) == offsetof(struct vfio_iommu_type1_dma_unmap, data), "vfio.h");
+
+/* type1_domains.c: attach to a domain that the group's units can read, or to a new one. -EINVAL, -EPERM, -ENOMEM, -EIO. */
+int must_check type1_domain_attach(struct type1 *t, struct iommu_group *g);
+/* Domains without a group go. */
+void type1_domains_trim(struct type1 *t);
+/* In all domains or in none. Errors are those of iommu_map() and iommu_unmap(). */
+int must_check type1_domains_map(struct type1 *t, iova_t iova, paddr_t pa, u64 size, unsigned prot);
+int must_check type1_domains_unmap(struct type1 *t, iova_t iova, u64 size);
+void type1_geometry(const struct type1 *t, struct iommu_geometry *out); /* what all can do; there is one */
+unsigned type1_prot(const struct type1_dma *d); /* as PT_* */
 
 /* First mapping that ends above iova; NULL if none. */
 struct type1_dma *type1_first(struct type1 *t, iova_t iova);

@@ -61,7 +61,7 @@ void type1_ranges_build(struct type1 *t)
 	struct iommu_region r[MAX_REGIONS];
 	struct iommu_geometry geo;
 
-	iommu_domain_geometry(t->domain, &geo);
+	type1_geometry(t, &geo);
 	t->range[0] = (struct type1_range){ 0, geo.aperture_end };
 	t->nranges = 1;
 	for (unsigned g = 0; g < t->ngroups; g++) {
@@ -213,7 +213,7 @@ s64 type1_info(struct type1 *t, uaddr_t arg)
 	room = info.argsz;
 	if (room < minsz)
 		return refuse(-EINVAL, "IOMMU_GET_INFO: argsz %u < %zu", room, minsz);
-	iommu_domain_geometry(t->domain, &geo);
+	type1_geometry(t, &geo);
 	info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
 	info.iova_pgsizes = geo.pgsizes;
 	len = fill_caps(t, &caps, sizeof(info));

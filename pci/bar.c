@@ -11,8 +11,11 @@
 
 #define ADDRESS_BITS 52
 #define LOW_END (4 * SZ_1G)
-#define INTERRUPT_BASE 0xfee00000ull /* SDM 3A 11.11.1: a write there is an interrupt */
-#define INTERRUPT_SIZE 0x100000ull
+/* IOAPICs, HPET, TPM and most IOMMUs, then interrupt messages (SDM 3A 11.11.1): no firmware puts a BAR
+ * there, but a device may say so. */
+#define BOARD_BASE 0xfec00000ull
+#define BOARD_SIZE 0x300000ull
+#define BOARD_PORTS 0x1000u /* DMA, PIC, CMOS, configuration and power management ports */
 
 /* Write all ones, read, put back. */
 static u32 probe(const struct pci_dev *d, u16 off, u32 ones, u32 *old)
@@ -155,16 +158,18 @@ static struct pci_bar *bar_of(struct pci_dev *d, unsigned i)
 
 static const char *bar_refused(const struct pci_bar *b, paddr_t low_end)
 {
-	const struct pci_bar interrupts = { .base = INTERRUPT_BASE, .size = INTERRUPT_SIZE };
+	const struct pci_bar board = { .base = BOARD_BASE, .size = BOARD_SIZE };
 
+	if (b->io && b->base < BOARD_PORTS)
+		return "the board's own ports";
 	if (b->io)
 		return b->base + b->size > 0x10000 ? "the I/O space's end" : NULL;
 	if (meets_memory(b, low_end))
 		return "memory";
 	if (pci_ecam_overlaps(b->base, b->size))
 		return "config space";
-	if (meets(b, &interrupts))
-		return "interrupt addresses";
+	if (meets(b, &board))
+		return "the board's own registers";
 	return NULL;
 }
 
@@ -216,4 +221,17 @@ void pci_bars_check(void)
 			drop_overlaps(d, i);
 	pci_for_each(d)
 		pci_msix_check(d);
+}
+
+void pci_bars_exclude(paddr_t base, u64 size, const char *whose)
+{
+	const struct pci_bar taken = { .base = base, .size = size };
+	struct pci_dev *d;
+
+	pci_for_each(d) {
+		for (unsigned i = 0; i <= PCI_BARS; i++)
+			if (meets(bar_of(d, i), &taken))
+				bar_drop(d, i, whose);
+		pci_msix_check(d);
+	}
 }

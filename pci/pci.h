@@ -98,6 +98,9 @@ void pci_write8(const struct pci_dev *d, u16 off, u8 v);
 void pci_write16(const struct pci_dev *d, u16 off, u16 v);
 void pci_write32(const struct pci_dev *d, u16 off, u32 v);
 
+/* [base, base+size) is the board's own: BARs that claim to lie over it are not used. Before any is. */
+void pci_bars_exclude(paddr_t base, u64 size, const char *whose);
+
 /* Offset of a capability, 0 if absent. Bounded walks. */
 u8 pci_find_cap(const struct pci_dev *d, u8 id);
 u16 pci_find_ext_cap(const struct pci_dev *d, u16 id);

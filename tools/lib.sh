@@ -139,7 +139,8 @@ machine_serial()
 	qemu_command+=(-chardev "file,id=tty$1,path=${2//,/,,}" -device "isa-serial,chardev=tty$1,index=$1")
 }
 
-# machine_boot fast|uefi COMMAND-LINE: what it boots, from $scratch/initrd.cpio
+# machine_boot fast|uefi COMMAND-LINE: what it boots, from $scratch/initrd.cpio; with first_efi set,
+# firmware starts that file, which finds Postern as \EFI\BOOT\POSTERN.EFI
 machine_boot()
 {
 	local build=$POSTERN_TOP/build code vars
@@ -177,7 +178,8 @@ esp_make()
 	export MTOOLS_SKIP_CHECK=1
 	mformat -i "$scratch/esp.img" -F -v POSTERN ::
 	mmd -i "$scratch/esp.img" ::/EFI ::/EFI/BOOT ::/postern
-	mcopy -i "$scratch/esp.img" "$1" ::/EFI/BOOT/BOOTX64.EFI
+	mcopy -i "$scratch/esp.img" "${first_efi:-$1}" ::/EFI/BOOT/BOOTX64.EFI
+	[ -z "${first_efi:-}" ] || mcopy -i "$scratch/esp.img" "$1" ::/EFI/BOOT/POSTERN.EFI
 	mcopy -i "$scratch/esp.img" "$scratch/initrd.cpio" "$scratch/cmdline" ::/postern/
 }
 

@@ -19,7 +19,8 @@
 
 /* ---- RAM: all of it is mapped at one offset ------------------------------------------------ */
 #define ARCH_DIRECT_BASE 0xffff800000000000ull
-void *phys_to_virt(paddr_t pa);
+/* phys_to_virt and the others that stand in comments below are inline in the kernel. */
+#include <arch_inline.h>
 paddr_t virt_to_phys(const void *va); /* direct map or kernel image */
 
 /* ---- MMIO and port I/O ----------------------------------------------------------------------
@@ -56,16 +57,15 @@ void arch_out32(u16 port, u32 v);
 /* Write back [p, p+n) from the CPU's caches to memory (CLFLUSHOPT/CLFLUSH, then a fence): for table
  * readers that do not snoop. */
 void arch_cache_flush(const void *p, size_t n);
-/* Order stores before a later MMIO write that makes a device read them. */
-void arch_wmb(void);
+/* void arch_wmb(void): order stores before a later MMIO write that makes a device read them. */
 
 /* ---- CPUs, interrupt flag, time -------------------------------------------------------------*/
-unsigned arch_cpu_id(void);    /* 0 .. arch_cpu_count()-1 */
+/* unsigned arch_cpu_id(void): 0 .. arch_cpu_count()-1 */
 unsigned arch_cpu_count(void); /* CPUs that are up */
 u32 arch_cpu_apic_id(unsigned cpu);
 bool arch_x2apic(void); /* the CPUs' APICs run in x2APIC mode */
-bool arch_irq_save(void); /* interrupts off; returns whether they were on */
-void arch_irq_restore(bool on);
+void arch_x2apic_forbid(const char *why); /* before arch_init() */
+/* bool arch_irq_save(void): interrupts off; returns whether they were on. void arch_irq_restore(bool on). */
 void arch_cpu_relax(void);
 void arch_cpu_idle(void); /* with interrupts off: enable, halt, and come back with them off */
 u64 arch_tsc(void);
@@ -84,8 +84,7 @@ void arch_ipi_all(void (*fn)(void *arg), void *arg);
 void arch_ipi_kick(unsigned cpu);
 
 /* One pointer per CPU for the scheduler (its current thread); NULL until set. From the first line of
- * kernel_main on, in any context. */
-void *arch_percpu_get(void);
+ * kernel_main on, in any context. void *arch_percpu_get(void). */
 void arch_percpu_set(void *p);
 
 /* ---- device interrupts ----------------------------------------------------------------------*/

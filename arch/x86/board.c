@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The end of a run, and the CPU's small services: interrupt flag, idling. Ending: the emulator's
+ * The end of a run, and the CPU's small services: idling. Ending: the emulator's
  * debug-exit port when the command line names one, else the machine halts (the ACPI way to power off
  * needs AML, which ring 0 does not read).
  */
@@ -23,20 +23,6 @@ void arch_poweroff(int code)
 	else
 		arch_serial_write(0, text, sizeof text - 1);
 	cpu_halt_forever();
-}
-
-bool arch_irq_save(void)
-{
-	bool on = read_flags() & RFLAGS_IF;
-
-	cpu_cli();
-	return on;
-}
-
-void arch_irq_restore(bool on)
-{
-	if (on)
-		cpu_sti();
 }
 
 void arch_cpu_idle(void)

@@ -166,8 +166,3 @@ void arch_cache_flush(const void *p, size_t n)
 			__asm__ volatile("clflush (%0)" :: "r"(at) : "memory");
 	__asm__ volatile("mfence" ::: "memory");
 }
-
-void arch_wmb(void)
-{
-	__asm__ volatile("sfence" ::: "memory");
-}

@@ -82,23 +82,7 @@ void gdt_set_kstack(struct percpu *p, u64 top)
 	p->tss.rsp[0] = top;
 }
 
-void *arch_percpu_get(void)
-{
-	void *v;
-
-	__asm__ volatile("movq %%gs:%c1,%0" : "=r"(v) : "i"(PERCPU_SLOT));
-	return v;
-}
-
 void arch_percpu_set(void *v)
 {
 	__asm__ volatile("movq %0,%%gs:%c1" :: "r"(v), "i"(PERCPU_SLOT) : "memory");
-}
-
-unsigned arch_cpu_id(void)
-{
-	unsigned id;
-
-	__asm__ volatile("movl %%gs:%c1,%0" : "=r"(id) : "i"(PERCPU_CPU_ID));
-	return id;
 }

@@ -15,6 +15,7 @@
 static struct spinlock lock;
 static u64 mmio_next = KERNEL_MMIO_BASE;
 static u64 kstack_next = KERNEL_KSTACK_BASE;
+static u64 kstack_filled; /* bytes of the next stack that are mapped already */
 
 struct free_stack {
 	struct free_stack *next;
@@ -75,23 +76,25 @@ volatile void *arch_map_uncached(paddr_t pa, u64 size)
 	return map_uncached(pa, size, &va) ? NULL : va;
 }
 
-/* 0 when memory ends; what was mapped by then stays behind, unused. */
+/* 0 when memory ends; what was mapped by then is the beginning of the next try. */
 static u64 stack_map(void)
 {
 	u64 va = kstack_next + PAGE_SIZE; /* the guard */
 
 	if (va + ARCH_KSTACK_SIZE > KERNEL_KSTACK_BASE + AREA_SIZE)
 		return 0;
-	for (u64 off = 0; off < ARCH_KSTACK_SIZE; off += PAGE_SIZE) {
+	for (; kstack_filled < ARCH_KSTACK_SIZE; kstack_filled += PAGE_SIZE) {
 		paddr_t pa = frame_alloc(SZ_4K);
 
 		if (pa == FRAME_NONE)
 			return 0;
-		if (paging_map(va + off, pa, PAGE_SIZE, PTE_W | PTE_NX | PTE_G)) {
+		if (paging_map(va + kstack_filled, pa, PAGE_SIZE, PTE_W | PTE_NX | PTE_G)) {
 			frame_put(pa);
 			return 0;
 		}
 	}
+	kstack_filled = 0;
+	kstack_next = va + ARCH_KSTACK_SIZE;
 	return va;
 }
 
@@ -101,12 +104,10 @@ void *arch_kstack_alloc(void)
 	struct free_stack *s = free_stacks;
 	u64 va = (u64)s;
 
-	if (s) {
+	if (s)
 		free_stacks = s->next;
-	} else {
+	else
 		va = stack_map();
-		kstack_next += PAGE_SIZE + ARCH_KSTACK_SIZE;
-	}
 	spin_unlock(&lock, on);
 	return (void *)va;
 }

@@ -19,6 +19,7 @@
 
 static volatile u8 *regs; /* in xAPIC mode */
 static bool x2apic, want_x2apic;
+static const char *x2apic_forbidden; /* why */
 
 u32 apic_read(u32 reg)
 {
@@ -38,6 +39,11 @@ bool arch_x2apic(void)
 	return x2apic;
 }
 
+void arch_x2apic_forbid(const char *why)
+{
+	x2apic_forbidden = why;
+}
+
 u32 apic_read_id(void)
 {
 	u32 id = apic_read(LAPIC_ID);
@@ -54,7 +60,9 @@ static void apic_choose_mode(void)
 {
 	u64 base = rdmsr(MSR_APIC_BASE);
 
-	want_x2apic = cpu.x2apic && !option_bool("nox2apic", false);
+	want_x2apic = cpu.x2apic && !x2apic_forbidden && !option_bool("nox2apic", false);
+	if (cpu.x2apic && x2apic_forbidden)
+		log_info("CPUs stay in xAPIC mode: %s", x2apic_forbidden);
 	x2apic = want_x2apic && (base & APIC_BASE_EXTD);
 	if (x2apic)
 		return;

@@ -23,11 +23,6 @@ static u64 table_offset;        /* 0 while low memory is mapped one to one */
 static paddr_t pool, pool_end;  /* early tables */
 static u64 nx_allowed = PTE_NX;
 
-void *phys_to_virt(paddr_t pa)
-{
-	return (void *)(pa + ARCH_DIRECT_BASE);
-}
-
 paddr_t virt_to_phys(const void *va)
 {
 	u64 v = (u64)va;

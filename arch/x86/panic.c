@@ -49,7 +49,9 @@ static void backtrace(u64 rbp)
 
 static void print_state(const struct user_regs *regs)
 {
-	log_err("CPU %u, root 0x%llx", arch_cpu_id(), (unsigned long long)read_cr3());
+	log_err("CPU %u: CR0 %08llx CR2 %016llx CR3 %016llx CR4 %08llx RSP %p", arch_cpu_id(),
+		(unsigned long long)read_cr0(), (unsigned long long)read_cr2(), (unsigned long long)read_cr3(),
+		(unsigned long long)read_cr4(), __builtin_frame_address(0));
 	if (regs)
 		trap_print_regs(regs);
 	log_err("backtrace:");

@@ -8,6 +8,7 @@
  *
  * sys_bad [SEED]
  */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -17,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "lib/check.h"
@@ -98,6 +100,54 @@ static void pointer_is_checked(const char *where, unsigned long p)
 	FAULTS("getcwd", SYS_getcwd, p, 64);
 }
 
+/* ---- what a handler returns to ---- */
+
+static unsigned long return_rip, return_rsp, return_flags;
+
+static void change_frame(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *uc = context;
+
+	(void)sig, (void)info;
+	if (return_rip)
+		uc->uc_mcontext.gregs[REG_RIP] = (long)return_rip;
+	if (return_rsp)
+		uc->uc_mcontext.gregs[REG_RSP] = (long)return_rsp;
+	uc->uc_mcontext.gregs[REG_EFL] |= (long)return_flags;
+}
+
+/* Returns from a handler to the address, on the stack or with the flags that are set; the flags then. */
+static unsigned long return_changed(unsigned long rip, unsigned long rsp, unsigned long flags)
+{
+	struct sigaction sa = { .sa_sigaction = change_frame, .sa_flags = SA_SIGINFO };
+	unsigned long now;
+
+	return_rip = rip, return_rsp = rsp, return_flags = flags;
+	sigaction(SIGUSR1, &sa, NULL);
+	raise(SIGUSR1);
+	__asm__ volatile("pushfq; popq %0" : "=r"(now));
+	return now;
+}
+
+static void returns(void)
+{
+	static const char *const bad[] = { "0xffff800000000000", "0xffffffff80000000", "0x0000800000000000",
+					   "0x8000000000000000", "0x8", "0x00007ffffffff000" };
+	char line[64];
+	int code;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(line, sizeof(line), "a handler that returns to %s", bad[i]);
+		check_equal(line, child_run("rip", bad[i]), 128 + SIGSEGV);
+		snprintf(line, sizeof(line), "with its stack at %s", bad[i]);
+		code = child_run("rsp", bad[i]);
+		/* What is canonical depends on the CPU; what is not is another exception. */
+		check_true(line, code == 128 + SIGSEGV || code == 128 + SIGBUS);
+	}
+	/* I/O privilege, virtual 8086 mode and its interrupts are not a program's to set. */
+	check_equal("a handler that returns with other flags", return_changed(0, 0, 0x1a3000) & 0x1a3200, 0x200);
+}
+
 /* ---- everything, at random ---- */
 
 /* Not these: the end of this very program, signals to everybody, and copies of a thread on one stack. */
@@ -173,6 +223,8 @@ static int child_main(const char *arg)
 	pthread_t t[THREADS];
 	unsigned long seed = strtoul(arg, NULL, 0);
 
+	for (int fd = 0; fd < 3; fd++)
+		close(fd); /* nothing is to be printed */
 	buffer_make();
 	files_make();
 	for (int i = 0; i < THREADS; i++) {
@@ -203,6 +255,10 @@ int main(int argc, char **argv)
 {
 	if (argc > 2 && !strcmp(argv[1], "storm"))
 		return child_main(argv[2]);
+	if (argc > 2 && !strcmp(argv[1], "rip"))
+		return (int)return_changed(strtoul(argv[2], NULL, 0), 0, 0);
+	if (argc > 2 && !strcmp(argv[1], "rsp"))
+		return (int)return_changed(0, strtoul(argv[2], NULL, 0), 0);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	buffer_make();
 	files_make();
@@ -213,6 +269,7 @@ int main(int argc, char **argv)
 	pointer_is_checked("not canonical", NO_ADDRESS);
 	pointer_is_checked("not canonical, high", HOLE);
 	pointer_is_checked("the last word", -8ul);
+	returns();
 	every_number(argc > 1 ? strtoul(argv[1], NULL, 0) : 1);
 	return check_result();
 }

@@ -274,9 +274,11 @@ static void about_self(const char *argv0)
 	check_true("status", file_says("/proc/self/status", line) && file_says("/proc/self/status", "Threads:\t1\n"));
 	check_true("maps, the stack", file_says("/proc/self/maps", "rw-p 00000000"));
 	check_true("maps, the program", file_says("/proc/self/maps", name_of_self));
-	check_equal("pagemap, before a page is touched", pread(mem, &frame, 8, (off_t)page >> 9) == 8 ? (long)(frame >> 63) : -1, 0);
+	check_equal("pagemap, before a page is touched",
+		    pread(mem, &frame, 8, (off_t)page >> 9) == 8 ? (long)(frame >> 63) : -1, 0);
 	*(volatile char *)page = 1;
-	check_equal("pagemap, after it", pread(mem, &frame, 8, (off_t)page >> 9) == 8 ? (long)(frame >> 63) : -1, 1);
+	check_equal("pagemap, after it",
+		    pread(mem, &frame, 8, (off_t)page >> 9) == 8 ? (long)(frame >> 63) : -1, 1);
 	check_errno("pagemap inside a word", pread(mem, &frame, 8, 4), -EINVAL);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", e);
 	check_true("the name of an eventfd", readlink(path, target, sizeof(target)) > 0 && !strcmp(target, "anon_inode:[eventfd]"));

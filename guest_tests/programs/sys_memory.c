@@ -100,7 +100,7 @@ static void map_errors(void)
 	check_errno("length overflow", map_result(NULL, -1ul, RW, ANON, -1, 0), -ENOMEM);
 	check_errno("length of the whole half", map_result(NULL, 1ul << 47, RW, ANON, -1, 0), -ENOMEM);
 	check_errno("fixed, inside a page", map_result(p + 8, PAGE, RW, ANON | MAP_FIXED, -1, 0), -EINVAL);
-	check_errno("fixed, too high", map_result((void *)(1ul << 47), PAGE, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
+	check_errno("fixed, too high", map_result((void *)(1ul << 56), PAGE, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
 	check_errno("fixed, in the kernel", map_result((void *)-PAGE, PAGE, RW, ANON | MAP_FIXED, -1, 0), -ENOMEM);
 	check_errno("fixed, no replacement", map_result(p, PAGE, RW, ANON | MAP_FIXED_NOREPLACE, -1, 0), -EEXIST);
 	close(file);
@@ -116,7 +116,7 @@ static void change_errors(void)
 
 	check_errno("munmap inside a page", munmap(p + 8, PAGE), -EINVAL);
 	check_errno("munmap of 0 bytes", munmap(p, 0), -EINVAL);
-	check_errno("munmap too high", munmap((void *)(1ul << 47), PAGE), -EINVAL);
+	check_errno("munmap too high", munmap((void *)(1ul << 56), PAGE), -EINVAL);
 	check_errno("munmap past the end", munmap(p, -PAGE), -EINVAL);
 	check_errno("munmap", munmap(p + PAGE, PAGE), 0);
 	check_errno("munmap of a hole", munmap(p + PAGE, PAGE), 0);

@@ -159,6 +159,7 @@ static void ending(void)
 	}
 	check_errno("kill of nobody", kill(1000000, 0), -ESRCH);
 	check_errno("kill, no such signal", kill(getpid(), 65), -EINVAL);
+	check_errno("which of the two comes first", kill(1000000, 65), -ESRCH);
 	check_errno("kill of a dead one", kill(pid, 0), -ESRCH);
 	check_errno("signal 0", kill(getpid(), 0), 0);
 }
@@ -197,6 +198,10 @@ static void descriptors(void)
 	close(kept);
 	close(closed);
 	close(copy);
+}
+
+static void signal_state(void)
+{
 	sigset_t set, old;
 
 	sigemptyset(&set);
@@ -340,5 +345,6 @@ int main(int argc, char **argv)
 	ending();
 	orphans();
 	descriptors();
+	signal_state();
 	return check_result();
 }

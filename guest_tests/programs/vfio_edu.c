@@ -2,46 +2,17 @@
 /*
  * Drives QEMU's edu device through VFIO: registers, DMA both ways, MSI by eventfd, DMA that must be
  * blocked, and unmap that takes effect at once.
- *
- * edu (docs/specs/edu in QEMU): 0x00 id, 0x04 liveness (reads back inverted), 0x24 irq status, 0x60 raise,
- * 0x64 acknowledge, 0x80 source, 0x88 destination, 0x90 count, 0x98 command (1 start, 2 to memory,
- * 4 interrupt at the end); its buffer of 4096 bytes is at device address 0x40000.
  */
-#include <fcntl.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "lib/check.h"
-#include "lib/vfio.h"
+#include "lib/edu.h"
 
-#define BUFFER 0x40000u
-#define TO_MEMORY 2u
-#define MSI_AT_END 4u
+static struct edu e;
 
-static struct vfio v;
-static volatile uint8_t *bar;
-static int irq;
-
-static uint32_t rd(unsigned off) { return *(volatile uint32_t *)(bar + off); }
-static void wr(unsigned off, uint32_t x) { *(volatile uint32_t *)(bar + off) = x; }
-static void wr64(unsigned off, uint64_t x) { *(volatile uint64_t *)(bar + off) = x; }
-
-/* One DMA with an interrupt at its end; false when it did not end within two seconds. */
-static bool dma(uint64_t iova, unsigned len, bool to_memory)
-{
-	bool done;
-
-	wr64(0x80, to_memory ? BUFFER : iova);
-	wr64(0x88, to_memory ? iova : BUFFER);
-	wr64(0x90, len);
-	wr64(0x98, 1 | (to_memory ? TO_MEMORY : 0) | MSI_AT_END);
-	done = vfio_wait(irq, 2000) > 0;
-	wr(0x64, rd(0x24));
-	return done;
-}
+static uint32_t rd(unsigned off) { return edu_read(&e, off); }
+static void wr(unsigned off, uint32_t x) { edu_write(&e, off, x); }
+static bool dma(uint64_t iova, unsigned len, bool to_memory) { return edu_dma(&e, iova, len, to_memory); }
 
 static void test_registers(void)
 {
@@ -53,9 +24,9 @@ static void test_registers(void)
 static void test_interrupt(void)
 {
 	wr(0x60, 1);
-	check_equal("MSI raises the eventfd once", vfio_wait(irq, 2000), 1);
+	check_equal("MSI raises the eventfd once", vfio_wait(e.irq, 2000), 1);
 	wr(0x64, 1);
-	check_equal("no further interrupt", vfio_wait(irq, 50), 0);
+	check_equal("no further interrupt", vfio_wait(e.irq, 50), 0);
 }
 
 static void test_dma(uint8_t *p)
@@ -71,10 +42,10 @@ static void test_dma(uint8_t *p)
 static void test_blocked(uint8_t *p)
 {
 	memset(p + 8192, 0x5a, 4096);
-	check_equal("unmap one page", vfio_unmap(&v, 0x102000, 4096, NULL), 0);
+	check_equal("unmap one page", vfio_unmap(&e.v, 0x102000, 4096, NULL), 0);
 	dma(0x102000, 256, true);
 	check_true("unmapped at once: nothing was written", p[8192] == 0x5a && p[8192 + 255] == 0x5a);
-	check_equal("map it again, read-only", vfio_map(&v, p + 8192, 0x102000, 4096, VFIO_DMA_MAP_FLAG_READ), 0);
+	check_equal("map it again, read-only", vfio_map(&e.v, p + 8192, 0x102000, 4096, VFIO_DMA_MAP_FLAG_READ), 0);
 	dma(0x102000, 256, true);
 	check_true("read-only: nothing was written", p[8192] == 0x5a && p[8192 + 255] == 0x5a);
 	check_true("the device lives on", dma(0x101000, 256, true));
@@ -82,36 +53,33 @@ static void test_blocked(uint8_t *p)
 
 static void test_bus_master(uint8_t *p)
 {
-	vfio_bus_master(&v, false);
+	vfio_bus_master(&e.v, false);
 	memset(p + 4096, 0, 256);
 	dma(0x101000, 256, true);
 	check_true("bus master off: nothing was written", p[4096] == 0 && p[4096 + 255] == 0);
-	vfio_bus_master(&v, true);
+	vfio_bus_master(&e.v, true);
 }
 
 int main(void)
 {
-	const char *name = vfio_find(0x1234, 0x11e8);
 	uint8_t *p;
 
-	vfio_open(&v, name);
-	check_equal("bus master is off after open", vfio_config_read(&v, 4, 2) & 4, 0);
-	bar = vfio_bar(&v, 0, NULL);
+	edu_open(&e, vfio_find(0x1234, 0x11e8));
+	check_equal("bus master is off after open", vfio_config_read(&e.v, 4, 2) & 4, 0);
 	test_registers();
-	irq = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	check_equal("enable MSI", vfio_set_irqs(&v, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &irq), 0);
-	vfio_bus_master(&v, true);
+	check_equal("enable MSI", edu_enable_msi(&e), 0);
+	vfio_bus_master(&e.v, true);
 	test_interrupt();
 	p = vfio_memory(3 * 4096);
 	for (unsigned i = 0; i < 3; i++)
-		check_equal("map a page", vfio_map(&v, p + i * 4096, 0x100000 + i * 4096, 4096,
+		check_equal("map a page", vfio_map(&e.v, p + i * 4096, 0x100000 + i * 4096, 4096,
 						   VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE), 0);
 	test_dma(p);
 	test_blocked(p);
 	test_bus_master(p);
-	check_equal("disable MSI", vfio_disable_irqs(&v, VFIO_PCI_MSI_IRQ_INDEX), 0);
+	check_equal("disable MSI", vfio_disable_irqs(&e.v, VFIO_PCI_MSI_IRQ_INDEX), 0);
 	wr(0x60, 1);
-	check_equal("MSI off: no interrupt", vfio_wait(irq, 50), 0);
-	vfio_close(&v);
+	check_equal("MSI off: no interrupt", vfio_wait(e.irq, 50), 0);
+	vfio_close(&e.v);
 	return check_result();
 }

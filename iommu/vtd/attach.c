@@ -6,6 +6,10 @@
  * Detaching waits until no unit remembers the context entry or a translation of the domain, and no
  * request is in flight: context entries to not-present, context cache, fence, IOTLB (6.6). Without
  * the fence a request could fill the IOTLB again from a context entry that is still cached.
+ *
+ * A function with a boot domain (rmrr.c) leaves it when it is attached and comes back to it when it is
+ * detached; nothing is ever in both.  A unit that is not on yet has nothing to forget: the root table
+ * comes with global invalidations.
  */
 #include "iommu/vtd/vtd.h"
 
@@ -65,6 +69,8 @@ static int presence_get(struct vtd_domain *d, struct vtd_unit *u, struct vtd_pre
 	if (r)
 		return r;
 	p->unit = u;
+	if (u->caps.caching_mode || u->caps.write_buffer)
+		d->announce = true;
 	if (p == &d->on[d->non])
 		d->non++;
 	*out = p;
@@ -80,11 +86,9 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 			      v->pci->name, v->unit->index);
 	if (v->domain)
 		return refuse(-EBUSY, "%s is attached already", v->pci->name);
-	if (c->levels != d->pt.levels || c->max_leaf < d->pt.max_leaf || (!c->coherent && !d->pt.flush) ||
-	    BIT(c->width) - 1 < d->geometry.aperture_end || (d->geometry.snoop && !c->snoop))
-		return refuse(-EINVAL, "%s: vtd unit %u cannot read this container's tables (%u-level, %u bits); "
-			      "use a container of its own", v->pci->name, v->unit->index, c->levels, c->width);
-	return 0;
+	/* Whoever attaches makes another domain then. */
+	return !(c->all_levels & BIT(d->pt.levels)) || c->max_leaf < d->pt.max_leaf || (!c->coherent && !d->pt.flush) ||
+	       BIT(c->width) - 1 < d->geometry.aperture_end || (d->geometry.snoop && !c->snoop) ? -EINVAL : 0;
 }
 
 /* Block the device's requester ids and make the unit forget them and the domain's translations. */
@@ -97,6 +101,8 @@ static int context_block(struct vtd_dev *v, u16 did)
 		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
 		inv[n++] = vtd_inv_context_device(did, alias_rid(&v->alias[i]));
 	}
+	if (!v->unit->on && !v->unit->failed)
+		return 0;
 	inv[n++] = vtd_inv_fence(v->unit);
 	inv[n++] = vtd_inv_iotlb_domain(v->unit, did);
 	return vtd_queue_run(v->unit, inv, n);
@@ -109,6 +115,8 @@ static int context_announce(struct vtd_dev *v, u16 did)
 	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
 	unsigned n = 0;
 
+	if (!v->unit->on)
+		return 0;
 	if (!v->unit->caps.caching_mode)
 		return vtd_flush_write_buffer(v->unit);
 	for (unsigned i = 0; i < v->naliases; i++)
@@ -132,10 +140,8 @@ static int dev_block(struct vtd_domain *d, struct vtd_dev *v, struct vtd_presenc
 	return r;
 }
 
-int vtd_attach_dev(struct iommu_domain *id, struct pci_dev *dev)
+static int domain_join(struct vtd_domain *d, struct vtd_dev *v)
 {
-	struct vtd_domain *d = to_vtd(id);
-	struct vtd_dev *v = vtd_dev_of(dev);
 	struct vtd_presence *p;
 	int r;
 
@@ -148,7 +154,7 @@ int vtd_attach_dev(struct iommu_domain *id, struct pci_dev *dev)
 	p->ndevs++;
 	v->domain = d;
 	TAILQ_INSERT_TAIL(&d->devs, v, link);
-	v->naliases = pci_dma_aliases(dev, v->alias);
+	v->naliases = pci_dma_aliases(v->pci, v->alias);
 	for (unsigned i = 0; i < v->naliases && !r; i++)
 		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), d->pt.root, d->pt.levels, p->did);
 	if (!r)
@@ -160,10 +166,8 @@ out:
 	return r;
 }
 
-int vtd_detach_dev(struct iommu_domain *id, struct pci_dev *dev)
+static int domain_leave(struct vtd_domain *d, struct vtd_dev *v)
 {
-	struct vtd_domain *d = to_vtd(id);
-	struct vtd_dev *v = vtd_dev_of(dev);
 	int r = 0;
 
 	mutex_lock(&d->lock);
@@ -175,5 +179,36 @@ int vtd_detach_dev(struct iommu_domain *id, struct pci_dev *dev)
 		}
 	}
 	mutex_unlock(&d->lock);
+	return r;
+}
+
+static void boot_return(struct vtd_dev *v)
+{
+	if (!v->boot || v->domain || v->quarantined || v->unit->failed)
+		return;
+	if (domain_join(v->boot, v))
+		log_err("%s: its RMRRs stay blocked", v->pci->name);
+}
+
+int vtd_attach_dev(struct iommu_domain *d, struct pci_dev *dev)
+{
+	struct vtd_dev *v = vtd_dev_of(dev);
+	int r = 0;
+
+	if (v->boot && v->domain == v->boot)
+		r = domain_leave(v->boot, v);
+	if (!r)
+		r = domain_join(to_vtd(d), v);
+	if (r)
+		boot_return(v);
+	return r;
+}
+
+int vtd_detach_dev(struct iommu_domain *d, struct pci_dev *dev)
+{
+	struct vtd_dev *v = vtd_dev_of(dev);
+	int r = domain_leave(to_vtd(d), v);
+
+	boot_return(v);
 	return r;
 }

@@ -2,8 +2,8 @@
 /*
  * The audit of VT-d: walks what the units read and says whether all of it is owned.
  *
- *  - every present context entry belongs to an attached function, and points at its domain's table;
- *  - every leaf shows memory that is in use (or a BAR), and never a page of a live page table, of a
+ *  - every present context entry belongs to an attached function (or one in its boot domain), and points at its domain's table;
+ *  - every leaf shows memory that is in use (or a BAR, or in a boot domain firmware's memory), and never a page of a live page table, of a
  *    root or context table, of a queue or of an interrupt table;
  *  - every present interrupt entry lies in a taken handle and checks its owner's source id.
  *
@@ -40,7 +40,8 @@ static void unit_pages(struct vtd_unit *u, struct pages *p)
 	if (!u->on)
 		return;
 	page_add(virt_to_phys(u->root), p);
-	page_add(virt_to_phys(u->queue), p);
+	if (u->queue)
+		page_add(virt_to_phys(u->queue), p);
 	for (unsigned bus = 0; bus < 256; bus++)
 		if (u->root[bus].lo & VTD_ROOT_P)
 			page_add(u->root[bus].lo & VTD_ADDR, p);
@@ -97,7 +98,7 @@ static bool in_bar(paddr_t pa, u64 size)
 	return false;
 }
 
-static unsigned audit_leaf(const struct pt_leaf *leaf, const struct pages *tables)
+static unsigned audit_leaf(const struct pt_leaf *leaf, const struct pages *tables, bool boot)
 {
 	paddr_t table = page_inside(tables, leaf->pa, leaf->size);
 
@@ -109,9 +110,12 @@ static unsigned audit_leaf(const struct pt_leaf *leaf, const struct pages *table
 	if (!frame_is_ram(leaf->pa) && in_bar(leaf->pa, leaf->size))
 		return 0;
 	for (u64 at = 0; at < leaf->size; at += SZ_4K) {
-		if (!frame_is_ram(leaf->pa + at) || !frame_in_use(leaf->pa + at)) {
-			log_err("audit: address 0x%llx of a domain shows 0x%llx, which nobody holds",
-				(unsigned long long)(leaf->va + at), (unsigned long long)(leaf->pa + at));
+		bool ram = frame_is_ram(leaf->pa + at);
+
+		if (boot ? ram : !ram || !frame_in_use(leaf->pa + at)) {
+			log_err("audit: address 0x%llx of a %s shows 0x%llx, which %s", (unsigned long long)(leaf->va + at),
+				boot ? "boot domain" : "domain", (unsigned long long)(leaf->pa + at),
+				boot ? "is not firmware's" : "nobody holds");
 			return 1;
 		}
 		if (at % SZ_2M == 0)
@@ -127,7 +131,7 @@ static unsigned audit_domain(struct vtd_domain *d, const struct pages *tables)
 
 	mutex_lock(&d->lock);
 	for (u64 va = 0; pt_next(&d->pt, &va, &leaf);) {
-		found += audit_leaf(&leaf, tables);
+		found += audit_leaf(&leaf, tables, d->boot);
 		if (++n % 512 == 0)
 			resched_point();
 	}
@@ -143,8 +147,8 @@ static bool context_owned(struct vtd_unit *u, u16 rid, const struct vtd_entry *e
 	pci_for_each(dev) {
 		const struct vtd_dev *v = vtd_dev_of(dev);
 
-		if (!v || v->unit != u || !v->domain || !dev->group ||
-		    dev->group->domain != (struct iommu_domain *)v->domain)
+		if (!v || v->unit != u || !v->domain ||
+		    (v->domain != v->boot && (!dev->group || dev->group->domain != (struct iommu_domain *)v->domain)))
 			continue;
 		for (unsigned i = 0; i < v->naliases; i++) {
 			if ((u16)(v->alias[i].bus << 8 | v->alias[i].devfn) != rid)

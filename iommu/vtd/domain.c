@@ -119,7 +119,7 @@ static int domain_flush(struct vtd_domain *d, iova_t iova, u64 size, bool leaf_o
 		struct vtd_unit *u = d->on[i].unit;
 		unsigned n;
 
-		if (!d->on[i].ndevs)
+		if (!d->on[i].ndevs || !u->on)
 			continue;
 		if (only_caching && !u->caps.caching_mode) {
 			r = vtd_flush_write_buffer(u) ? -EIO : r;
@@ -153,7 +153,7 @@ int vtd_map(struct iommu_domain *id, iova_t iova, paddr_t pa, u64 size, unsigned
 	} else {
 		r = pt_map(&d->pt, iova, pa, size, prot | (d->geometry.snoop ? PT_SNOOP : 0));
 		/* After an error the unit may have read what was there for a moment. */
-		flushed = domain_flush(d, iova, size, false, !r);
+		flushed = r || d->announce ? domain_flush(d, iova, size, false, !r) : 0;
 		r = flushed ? flushed : r;
 	}
 	mutex_unlock(&d->lock);

@@ -11,7 +11,7 @@
  * When the unit reports a queue error (IQE: bad descriptor, ITE: a device did not answer) or stays
  * silent, what is left in the ring is replaced by harmless waits, the error is cleared, and the batch
  * is tried once more.  The second failure is final: the unit is marked failed and the caller
- * quarantines.
+ * quarantines.  Units without a queue take the same descriptors by registers (inv_regs.c).
  */
 #include "iommu/vtd/vtd.h"
 
@@ -149,8 +149,8 @@ int vtd_queue_run(struct vtd_unit *u, const struct vtd_entry *d, unsigned n)
 	BUG_ON(n > VTD_BATCH_MAX);
 	irq = spin_lock(&u->queue_lock);
 	if (!u->failed) {
-		r = queue_batch(u, d, n);
-		if (r && !queue_recover(u, r))
+		r = u->caps.queued ? queue_batch(u, d, n) : vtd_inv_registers(u, d, n);
+		if (r && u->caps.queued && !queue_recover(u, r))
 			r = queue_batch(u, d, n);
 		if (r) {
 			u->failed = true;
@@ -167,6 +167,8 @@ int vtd_queue_start(struct vtd_unit *u)
 	paddr_t page;
 	int r;
 
+	if (!u->caps.queued)
+		return 0;
 	if (rd32(&u->mmio, VTD_GSTS) & VTD_G_QIE) { /* 6.5.2: firmware's queue, idle before it goes */
 		r = vtd_wait(u, VTD_IQH, "IQH", VTD_IQ_OFFSET, rd32(&u->mmio, VTD_IQT) & VTD_IQ_OFFSET);
 		if (r)

@@ -17,6 +17,7 @@
 #define VTD_GCMD 0x18    /* 11.4.4.1 */
 #define VTD_GSTS 0x1c    /* 11.4.4.2 */
 #define VTD_RTADDR 0x20  /* 11.4.5 */
+#define VTD_CCMD 0x28    /* 11.4.6.1 */
 #define VTD_FSTS 0x34    /* 11.4.7.1 */
 #define VTD_FECTL 0x38   /* 11.4.7.2 */
 #define VTD_FEDATA 0x3c  /* 11.4.7.3 */
@@ -30,6 +31,7 @@
 #define VTD_REGS_SIZE 0xc0
 
 #define VTD_VER_MAX GENMASK(7, 4)
+#define VTD_VER_NO_REGISTERS 6 /* from this version on there is no register-based invalidation */
 
 #define VTD_CAP_ND GENMASK(2, 0)
 #define VTD_CAP_RWBF BIT(4)
@@ -51,6 +53,7 @@
 #define VTD_ECAP_IR BIT(3)
 #define VTD_ECAP_EIM BIT(4)
 #define VTD_ECAP_SC BIT(7)
+#define VTD_ECAP_IRO GENMASK(17, 8)
 
 /* Bits of GCMD and of GSTS that mirror each other. */
 #define VTD_G_TE BIT(31)
@@ -66,6 +69,18 @@
 
 #define VTD_RTADDR_TTM GENMASK(11, 10)
 #define VTD_TTM_LEGACY 0
+
+/* Register-based invalidation, 11.4.6: CCMD, and the IOTLB register 8 bytes above IVA at ECAP.IRO. */
+#define VTD_INV_GO BIT(63) /* ICC of CCMD, IVT of IOTLB */
+#define VTD_CCMD_CIRG GENMASK(62, 61)
+#define VTD_CCMD_CAIG GENMASK(60, 59)
+#define VTD_CCMD_SID GENMASK(31, 16)
+#define VTD_CCMD_DID GENMASK(15, 0)
+#define VTD_IOTLB_IIRG GENMASK(61, 60)
+#define VTD_IOTLB_IAIG GENMASK(58, 57)
+#define VTD_IOTLB_DR BIT(49)
+#define VTD_IOTLB_DW BIT(48)
+#define VTD_IOTLB_DID GENMASK(47, 32)
 
 #define VTD_FSTS_PFO BIT(0)
 #define VTD_FSTS_PPF BIT(1)
@@ -96,6 +111,7 @@
 #define VTD_DESC_IOTLB 0x2   /* 6.5.2.3 */
 #define VTD_DESC_IEC 0x4     /* 6.5.2.7 */
 #define VTD_DESC_WAIT 0x5    /* 6.5.2.8 */
+#define VTD_DESC_TYPE GENMASK(3, 0)
 #define VTD_DESC_G GENMASK(5, 4)
 #define VTD_G_GLOBAL 1
 #define VTD_G_DOMAIN 2

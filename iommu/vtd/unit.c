@@ -4,8 +4,8 @@
  *
  * Start never leaves a moment in which a device is let through: a unit that firmware left running
  * keeps translating while its root table, queue and interrupt table are replaced, each followed by
- * the global invalidations that the manual asks for (6.6, 11.4.5).  Our first root table is all
- * not-present, so everything is blocked until a group is attached.  Only a unit that firmware left
+ * the global invalidations that the manual asks for (6.6, 11.4.5).  Our first root table holds the
+ * boot domains of RMRRs; everything else is not-present, so blocked until a group is attached.  Only a unit that firmware left
  * in another table mode has to be turned off in between; bus masters are off by then (pci_init).
  */
 #include "iommu/vtd/vtd.h"
@@ -81,6 +81,7 @@ int vtd_unit_decode(struct vtd_unit *u)
 	u64 cap = rd64(&u->mmio, VTD_CAP), ecap = rd64(&u->mmio, VTD_ECAP);
 	u64 sagaw = FIELD_GET(VTD_CAP_SAGAW, cap), leaves = FIELD_GET(VTD_CAP_SSLPS, cap);
 	struct vtd_caps *c = &u->caps;
+	bool invalidates;
 
 	if (!FIELD_GET(VTD_VER_MAX, ver) || cap == ~0ull || ecap == ~0ull) {
 		vtd_log(3, u, "no remapping unit answers (VER 0x%x, CAP 0x%llx): its devices stay blocked by bus "
@@ -89,6 +90,7 @@ int vtd_unit_decode(struct vtd_unit *u)
 	}
 	*c = (struct vtd_caps){
 		.levels = sagaw & BIT(2) ? 4 : sagaw & BIT(1) ? 3 : sagaw & BIT(3) ? 5 : 0,
+		.all_levels = (u8)(sagaw << 2 & 0x38),
 		.max_leaf = (leaves & 3) == 3 ? 3 : leaves & 1 ? 2 : 1,
 		.coherent = ecap & VTD_ECAP_C, .queued = ecap & VTD_ECAP_QI, .remap = ecap & VTD_ECAP_IR,
 		.eim = ecap & VTD_ECAP_EIM, .snoop = ecap & VTD_ECAP_SC, .caching_mode = cap & VTD_CAP_CM,
@@ -99,30 +101,38 @@ int vtd_unit_decode(struct vtd_unit *u)
 		.domains = 1u << MIN(4 + 2 * FIELD_GET(VTD_CAP_ND, cap), 16),
 		.fault_offset = (u32)FIELD_GET(VTD_CAP_FRO, cap) * 16,
 		.fault_records = (u32)FIELD_GET(VTD_CAP_NFR, cap) + 1,
+		.iotlb_offset = (u32)FIELD_GET(VTD_ECAP_IRO, ecap) * 16,
 	};
+	c->remap &= c->queued; /* 11.4.3: entries can be invalidated by descriptors only */
 	c->width = (u8)MIN(12u + 9u * c->levels, FIELD_GET(VTD_CAP_MGAW, cap) + 1);
 	unit_print(u);
-	if (!c->levels || c->width < 32 || !c->queued) {
+	invalidates = c->queued || FIELD_GET(VTD_VER_MAX, ver) < VTD_VER_NO_REGISTERS;
+	if (!c->levels || c->width < 32 || !invalidates) {
 		vtd_log(3, u, "cannot be driven: %s; its devices are never handed out",
-			c->queued ? "no second-level tables of 3, 4 or 5 levels" : "no queued invalidation");
+			invalidates ? "no second-level tables of 3, 4 or 5 levels" :
+			"neither an invalidation queue nor registers");
 		return -ENODEV;
 	}
 	return 0;
 }
 
+/* 11.4.5: the table mode changes only while translation is off. */
+static int firmware_mode_leave(struct vtd_unit *u)
+{
+	u64 mode = FIELD_GET(VTD_RTADDR_TTM, rd64(&u->mmio, VTD_RTADDR));
+
+	if (!(rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) || mode == VTD_TTM_LEGACY)
+		return 0;
+	vtd_log(4, u, "firmware left translation on in table mode %llu: off while tables are replaced, "
+		"bus masters are off", (unsigned long long)mode);
+	return vtd_gcmd(u, 0, VTD_G_TE, VTD_G_TE, 0);
+}
+
 static int root_start(struct vtd_unit *u)
 {
 	struct vtd_entry inv[3];
-	u64 old = rd64(&u->mmio, VTD_RTADDR);
-	int r = 0;
+	int r;
 
-	if ((rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) && FIELD_GET(VTD_RTADDR_TTM, old) != VTD_TTM_LEGACY) {
-		vtd_log(4, u, "firmware left translation on in table mode %llu: off while tables are replaced, "
-			"bus masters are off", (unsigned long long)FIELD_GET(VTD_RTADDR_TTM, old));
-		r = vtd_gcmd(u, 0, VTD_G_TE, VTD_G_TE, 0);
-	}
-	if (r)
-		return r;
 	wr64(&u->mmio, VTD_RTADDR, virt_to_phys(u->root));
 	r = vtd_gcmd(u, VTD_G_SRTP, 0, VTD_G_SRTP, VTD_G_SRTP);
 	if (r)
@@ -134,7 +144,7 @@ static int root_start(struct vtd_unit *u)
 	return vtd_queue_run(u, inv, 3);
 }
 
-static int tables_alloc(struct vtd_unit *u)
+int vtd_unit_tables(struct vtd_unit *u)
 {
 	paddr_t root = frame_alloc(SZ_4K);
 
@@ -157,7 +167,7 @@ int vtd_unit_start(struct vtd_unit *u)
 	if (status & (VTD_G_TE | VTD_G_IRE))
 		vtd_log(6, u, "taking over from firmware: translation %s, interrupt remapping %s",
 			status & VTD_G_TE ? "on" : "off", status & VTD_G_IRE ? "on" : "off");
-	r = tables_alloc(u);
+	r = firmware_mode_leave(u);
 	if (!r && (status & VTD_G_EAFL)) /* 11.4.4.1: faults go to the records again */
 		r = vtd_gcmd(u, 0, VTD_G_EAFL, VTD_G_EAFL, 0);
 	if (!r)

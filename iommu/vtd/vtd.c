@@ -7,9 +7,8 @@
  * segment's INCLUDE_PCI_ALL unit; under no unit, or one that could not be started, it is never
  * handed out.
  *
- * RMRRs: memory that firmware lets a device use.  A function with one is not handed out and stays
- * blocked; USB controllers and displays are the exception, they use it only before an operating
- * system runs.  No RMRR is mapped: bus masters are off and no driver runs behind a blocked function.
+ * Order at boot: units are decoded and get empty tables, functions get their units, RMRRs their boot
+ * domains (rmrr.c), and only then do units start: nothing else ever comes through.
  */
 #include "iommu/vtd/vtd.h"
 
@@ -18,11 +17,8 @@
 #include "kernel/frames.h"
 #include "kernel/initcall.h"
 
-#define CLASS_DISPLAY 0x03 /* base class */
-#define CLASS_USB 0x0c03   /* base and sub class */
-
 struct vtd_unit_list vtd_units = TAILQ_HEAD_INITIALIZER(vtd_units);
-static struct dmar vtd_dmar; /* our own copy of the table; len 0: none */
+struct dmar vtd_dmar;
 static const char *absent = "the firmware gives no DMAR table (switch VT-d on in its set-up)";
 
 static int bridge_secondary(u16 segment, u8 bus, u8 devfn)
@@ -49,7 +45,7 @@ static bool scope_covers(const struct dmar_scope *s, u16 segment, const struct p
 	return false;
 }
 
-static bool entry_covers(const struct dmar_entry *e, const struct pci_dev *dev)
+bool vtd_entry_covers(const struct dmar_entry *e, const struct pci_dev *dev)
 {
 	struct dmar_scope s;
 
@@ -57,20 +53,6 @@ static bool entry_covers(const struct dmar_entry *e, const struct pci_dev *dev)
 		if (scope_covers(&s, e->segment, dev))
 			return true;
 	return false;
-}
-
-/* Next RMRR that names the function; *offset as for dmar_next. */
-static bool next_rmrr(const struct pci_dev *dev, u32 *offset, struct dmar_entry *e)
-{
-	while (vtd_dmar.len && dmar_next(&vtd_dmar, offset, e) > 0)
-		if (e->type == DMAR_RMRR && entry_covers(e, dev))
-			return true;
-	return false;
-}
-
-static bool rmrr_relaxable(const struct pci_dev *dev)
-{
-	return dev->class >> 16 == CLASS_DISPLAY || dev->class >> 8 == CLASS_USB;
 }
 
 struct vtd_dev *vtd_dev_of(const struct pci_dev *dev)
@@ -94,7 +76,7 @@ static struct vtd_unit *unit_of(const struct pci_dev *dev)
 	struct dmar_entry e;
 
 	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;)
-		if (e.type == DMAR_DRHD && entry_covers(&e, dev))
+		if (e.type == DMAR_DRHD && vtd_entry_covers(&e, dev))
 			return unit_by_offset(e.offset);
 	TAILQ_FOREACH(u, &vtd_units, link)
 		if (u->include_all && u->segment == dev->segment)
@@ -125,8 +107,6 @@ static int vtd_usable(struct pci_dev *dev)
 {
 	struct vtd_dev *v = vtd_dev_of(dev);
 	struct vtd_unit *u = v ? v->unit : NULL;
-	struct dmar_entry e;
-	u32 off = 0;
 
 	if (TAILQ_EMPTY(&vtd_units))
 		return refuse(-EPERM, "%s: no VT-d unit: %s", dev->name, absent);
@@ -140,25 +120,7 @@ static int vtd_usable(struct pci_dev *dev)
 	if (!u->remapping)
 		return refuse(-EPERM, "%s: vtd unit %u does not remap interrupts: the device could forge any; "
 			      "switch interrupt remapping on", dev->name, u->index);
-	if (!rmrr_relaxable(dev) && next_rmrr(dev, &off, &e))
-		return refuse(-EPERM, "%s: firmware keeps 0x%llx-0x%llx for it (RMRR at DMAR offset 0x%x), and it is "
-			      "neither USB nor display", dev->name, (unsigned long long)e.base,
-			      (unsigned long long)e.limit, e.offset);
-	return 0;
-}
-
-static unsigned vtd_regions(struct pci_dev *dev, struct iommu_region *out, unsigned cap)
-{
-	struct dmar_entry e;
-	unsigned n = 0;
-
-	for (u32 off = 0; next_rmrr(dev, &off, &e); n++) {
-		if (n < cap)
-			out[n] = (struct iommu_region){
-				.start = ALIGN_DOWN(e.base, SZ_4K), .end = e.limit | (SZ_4K - 1),
-				.type = rmrr_relaxable(dev) ? IOMMU_RESV_DIRECT_RELAXABLE : IOMMU_RESV_DIRECT };
-	}
-	return n;
+	return vtd_rmrr_usable(dev);
 }
 
 static const struct iommu_ops vtd_ops = {
@@ -172,6 +134,21 @@ static const struct iommu_ops vtd_ops = {
 	.irq_map_gsi = vtd_irq_map_gsi,
 };
 
+/* Scopes that lead nowhere are frequent (devices switched off in the set-up) and say so once. */
+static void scopes_report(void)
+{
+	struct dmar_entry e;
+	struct dmar_scope s;
+	u8 bus, devfn;
+
+	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;)
+		for (u16 pos = 0; dmar_next_scope(&e, &pos, &s);)
+			if (s.type <= DMAR_SCOPE_BRIDGE && (dmar_resolve(&s, e.segment, bridge_secondary, &bus, &devfn) ||
+							    !pci_find(e.segment, bus, devfn)))
+				log_info("DMAR offset 0x%x: no function at %04x:%02x:%02x.%x%s, which it names", e.offset,
+					 e.segment, s.bus, s.path[0], s.path[1], s.hops > 1 ? " and below" : "");
+}
+
 /* Map the registers, all of them: IOTLB and fault records may lie beyond the first page. */
 static int unit_map(struct vtd_unit *u, u8 size)
 {
@@ -184,9 +161,11 @@ static int unit_map(struct vtd_unit *u, u8 size)
 	if (r)
 		return r;
 	r = vtd_unit_decode(u);
-	need = u->caps.fault_offset + (u64)u->caps.fault_records * VTD_FRCD_SIZE;
+	need = MAX(u->caps.fault_offset + (u64)u->caps.fault_records * VTD_FRCD_SIZE, u->caps.iotlb_offset + 16ull);
 	if (!r && need > bytes) /* older tables give no size */
 		r = arch_mmio_map(&u->mmio, u->base, ALIGN_UP(need, SZ_4K));
+	/* Also when we cannot drive it: firmware may have left it on. */
+	pci_bars_exclude(u->base, MAX(bytes, u->mmio.size), "an IOMMU's registers");
 	return r;
 }
 
@@ -222,7 +201,8 @@ static int unit_add(const struct dmar_entry *e)
 		u->caps.remap = false;
 	}
 	if (!r)
-		r = vtd_unit_start(u);
+		r = vtd_unit_tables(u);
+	u->failed = r;
 	if (r)
 		vtd_log(3, u, "not usable (DMAR offset 0x%x, error %d): its devices stay without bus mastering and "
 			"are never handed out", e->offset, -r);
@@ -256,6 +236,7 @@ int vtd_init(const void *dmar, size_t len)
 {
 	struct dmar_entry e;
 	struct pci_dev *dev;
+	struct vtd_unit *u;
 	int r;
 
 	iommu_register(&vtd_ops); /* without a unit it says why nothing is handed out */
@@ -264,6 +245,8 @@ int vtd_init(const void *dmar, size_t len)
 	r = table_copy(dmar, len);
 	if (r)
 		return r;
+	if (vtd_dmar.flags & DMAR_DMA_CTRL_OPT_IN)
+		log_info("the platform asks for DMA protection (DMA_CTRL_PLATFORM_OPT_IN): it is always on here");
 	for (u32 off = 0; !r && dmar_next(&vtd_dmar, &off, &e) > 0;)
 		if (e.type == DMAR_DRHD)
 			r = unit_add(&e);
@@ -278,12 +261,53 @@ int vtd_init(const void *dmar, size_t len)
 			log_warn("%s: no unit of the DMAR table covers it", dev->name);
 		dev->iommu_unit = v;
 	}
+	scopes_report();
+	vtd_rmrr_boot();
+	TAILQ_FOREACH(u, &vtd_units, link)
+		if (!u->failed)
+			(void)!vtd_unit_start(u); /* says why not, and is out of use then */
 	if (TAILQ_EMPTY(&vtd_units)) {
 		absent = "the DMAR table lists none";
 		return -ENODEV;
 	}
 	return 0;
 }
+
+/* Can this unit send interrupts to x2APICs? One that does not answer is never used. */
+static bool unit_reaches_x2apic(const struct dmar_entry *e)
+{
+	struct mmio m;
+	u64 ecap;
+
+	if (!e->base || !IS_ALIGNED(e->base, SZ_4K) || arch_mmio_map(&m, e->base, SZ_4K))
+		return true;
+	ecap = rd64(&m, VTD_ECAP);
+	return !(ecap & VTD_ECAP_IR) || (ecap & VTD_ECAP_EIM);
+}
+
+/* Before the CPUs' mode is chosen: firmware (8.1) or a unit may ask for xAPIC mode. */
+int vtd_probe(const void *table, size_t len)
+{
+	struct dmar_entry e;
+	struct dmar d;
+
+	if (!table || dmar_open(&d, table, len) || !(d.flags & DMAR_INTR_REMAP))
+		return 0;
+	if (d.flags & DMAR_X2APIC_OPT_OUT)
+		arch_x2apic_forbid("firmware asks for it (X2APIC_OPT_OUT in its DMAR table)");
+	for (u32 off = 0; dmar_next(&d, &off, &e) > 0;)
+		if (e.type == DMAR_DRHD && !unit_reaches_x2apic(&e))
+			arch_x2apic_forbid("a VT-d unit has no extended interrupt mode");
+	return 0;
+}
+
+static int iommu_probe(void)
+{
+	const struct acpi_header *t = acpi_find("DMAR");
+
+	return vtd_probe(t, t ? t->length : 0);
+}
+INITCALL(INITCALL_EARLY, iommu_probe);
 
 static struct auditor vtd_auditor = { .name = "vtd", .check = vtd_audit };
 

@@ -24,7 +24,8 @@
 
 /* What a unit can do, decoded once from CAP and ECAP (unit.c). */
 struct vtd_caps {
-	u8 levels;       /* table levels used: 4 if possible, else 3, else 5 */
+	u8 levels;       /* of new tables: 4 if possible, else 3, else 5 */
+	u8 all_levels;   /* bit n: tables of n levels can be read */
 	u8 max_leaf;     /* 1: 4K, 2: 2M, 3: 1G */
 	u8 width;        /* bits of a device address: least of levels and MGAW */
 	bool coherent;   /* table reads snoop the caches */
@@ -33,6 +34,7 @@ struct vtd_caps {
 	u8 max_mask;     /* MAMV: address mask of a page-selective invalidation */
 	u32 domains;
 	u32 fault_offset, fault_records;
+	u32 iotlb_offset; /* IVA and IOTLB registers; used only when not queued */
 };
 
 struct vtd_dev;
@@ -76,6 +78,7 @@ struct vtd_dev {
 	struct pci_dev *pci;
 	struct vtd_unit *unit;
 	struct vtd_domain *domain;         /* NULL: blocked */
+	struct vtd_domain *boot;           /* its RMRRs; domain while nobody else attached it. NULL: none */
 	bool quarantined;
 	struct pci_alias alias[PCI_MAX_ALIASES]; /* as attached */
 	unsigned naliases;
@@ -93,6 +96,8 @@ struct vtd_domain {
 		unsigned ndevs;            /* 0: slot is free */
 	} on[VTD_MAX_UNITS];
 	unsigned non;                      /* slots used, free ones among them included */
+	bool announce;                     /* a unit it was on must be told of new mappings */
+	bool boot;                         /* maps firmware's memory */
 	bool quarantined;                  /* an invalidation failed: nothing of it is ever freed */
 	TAILQ_ENTRY(vtd_domain) link;
 };
@@ -112,7 +117,9 @@ struct iommu_irte {
 
 /* unit.c */
 int must_check vtd_unit_decode(struct vtd_unit *u);
-/* Replace what firmware left, block everything, translation and remapping on. */
+/* Empty root table and domain ids: from now on entries can be made. -ENOMEM. */
+int must_check vtd_unit_tables(struct vtd_unit *u);
+/* Replace what firmware left, block everything but boot domains, translation and remapping on. */
 int must_check vtd_unit_start(struct vtd_unit *u);
 /* The only writer of GCMD: set/clear bits, then wait until status has `expect` in `mask`. */
 int must_check vtd_gcmd(struct vtd_unit *u, u32 set, u32 clear, u32 mask, u32 expect);
@@ -122,6 +129,9 @@ int must_check vtd_wait(struct vtd_unit *u, u32 reg, const char *name, u32 mask,
 void vtd_sync(struct vtd_unit *u, const void *p, size_t n);
 /* Not-present entries became present: what CAP.RWBF asks for. -EIO. */
 int must_check vtd_flush_write_buffer(struct vtd_unit *u);
+
+/* inv_regs.c: n descriptors by command registers; queue_lock is held. */
+int must_check vtd_inv_registers(struct vtd_unit *u, const struct vtd_entry *d, unsigned n);
 
 /* queue.c: run n descriptors and wait for them: 0, or -EIO, and the unit is marked failed. */
 #define VTD_BATCH_MAX 32
@@ -172,7 +182,16 @@ int must_check vtd_fault_start(struct vtd_unit *u);
 void vtd_fault_poll(struct vtd_unit *u);
 const char *vtd_fault_text(u8 reason);
 
+/* rmrr.c */
+unsigned vtd_regions(struct pci_dev *dev, struct iommu_region *out, unsigned cap);
+int must_check vtd_rmrr_usable(const struct pci_dev *dev); /* -EPERM with refuse() */
+void vtd_rmrr_boot(void);
+
 /* vtd.c */
+extern struct dmar vtd_dmar; /* our own copy of the table; len 0: none */
+/* Does one of the entry's scopes name this function, or a bridge above it? */
+bool vtd_entry_covers(const struct dmar_entry *e, const struct pci_dev *dev);
+int must_check vtd_probe(const void *dmar, size_t len);
 struct vtd_dev *vtd_dev_of(const struct pci_dev *dev); /* NULL: under no unit */
 /* Unit and source id of the IOAPIC with this id; -ENODEV. */
 int must_check vtd_find_ioapic(u8 id, struct vtd_unit **u, u16 *sid);

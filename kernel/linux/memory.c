@@ -177,7 +177,7 @@ s64 sys_madvise(struct user_regs *r)
 
 	if (range_check(ARG0(r), &len))
 		return -EINVAL;
-	return len ? mm_advise(current_mm(), ARG0(r), len, (int)ARG2(r)) : 0;
+	return mm_advise(current_mm(), ARG0(r), len, (int)ARG2(r));
 }
 
 s64 sys_brk(struct user_regs *r)
@@ -185,27 +185,40 @@ s64 sys_brk(struct user_regs *r)
 	return (s64)mm_brk(current_mm(), ARG0(r));
 }
 
-/* Nothing is ever swapped or written back. */
+/* Nothing is ever swapped or written back: what is left of these calls is that the range is mapped. */
+static s64 mapped_check(uaddr_t addr, u64 len)
+{
+	u64 inside = addr & (PAGE_SIZE - 1);
+
+	if (len + inside < len)
+		return -ENOMEM;
+	len += inside;
+	addr -= inside;
+	if (range_check(addr, &len))
+		return -ENOMEM;
+	return mm_advise(current_mm(), addr, len, MADV_NORMAL);
+}
+
 s64 sys_msync(struct user_regs *r)
 {
-	return (ARG0(r) & (PAGE_SIZE - 1)) || (ARG2(r) & ~7ull) || (ARG2(r) & 5) == 5 ? -EINVAL : 0;
+	if ((ARG0(r) & (PAGE_SIZE - 1)) || (ARG2(r) & ~7ull) || (ARG2(r) & 5) == 5)
+		return -EINVAL;
+	return mapped_check(ARG0(r), ARG1(r));
 }
 
 s64 sys_mlock(struct user_regs *r)
 {
-	(void)r;
-	return 0;
+	return mapped_check(ARG0(r), ARG1(r));
 }
 
 s64 sys_mlock2(struct user_regs *r)
 {
-	return (ARG2(r) & ~1ull) ? -EINVAL : 0;
+	return (ARG2(r) & ~1ull) ? -EINVAL : mapped_check(ARG0(r), ARG1(r));
 }
 
 s64 sys_munlock(struct user_regs *r)
 {
-	(void)r;
-	return 0;
+	return mapped_check(ARG0(r), ARG1(r));
 }
 
 s64 sys_mlockall(struct user_regs *r)

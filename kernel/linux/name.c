@@ -60,13 +60,15 @@ int linux_node_at(int dirfd, uaddr_t user, bool follow, bool may_be_empty, struc
 		*file = NULL;
 	if (r)
 		return r;
-	if (!*path && may_be_empty && file && dirfd != AT_FDCWD) {
+	if (!*path && !may_be_empty) {
+		r = -ENOENT; /* before dirfd is looked at */
+	} else if (!*path && file && dirfd != AT_FDCWD) {
 		*file = file_from_fd(dirfd);
 		r = *file ? 0 : -EBADF;
 	} else {
 		r = base_node(dirfd, path, &base);
 		if (!r) {
-			r = !*path && may_be_empty ? (node_get(*out = base), 0) : tree_walk(base, path, follow, out);
+			r = !*path ? (node_get(*out = base), 0) : tree_walk(base, path, follow, out);
 			node_put(base);
 		}
 	}

@@ -199,7 +199,7 @@ s64 sys_kill(struct user_regs *r)
 		struct broadcast b = { sig, sender, 0 };
 
 		process_each(send_to_all, &b);
-		return b.count ? 0 : -ESRCH;
+		return !b.count ? -ESRCH : sig < 0 || sig > SIGNALS ? -EINVAL : 0;
 	}
 	p = process_find(pid < 0 ? -pid : pid ? pid : sender);
 	if (!p)

@@ -32,10 +32,10 @@ static s64 absent(struct user_regs *r) __attribute__((noinline));
 static s64 absent(struct user_regs *r)
 {
 	static u64 named[CALLS / 64];
-	u64 nr = r->orig_rax;
+	u64 nr = r->orig_rax, key = MIN(nr, CALLS - 1); /* those beyond the table share one line */
 	char who[48];
 
-	if (nr < CALLS && (__atomic_fetch_or(&named[nr / 64], BIT(nr % 64), __ATOMIC_RELAXED) & BIT(nr % 64)))
+	if (__atomic_fetch_or(&named[key / 64], BIT(key % 64), __ATOMIC_RELAXED) & BIT(key % 64))
 		return -ENOSYS;
 	log_warn("%s: system call %s/%lld is not offered: ENOSYS",
 		 process_label(thread_self()->process, who, sizeof(who)), nr < CALLS && names[nr] ? names[nr] : "?",

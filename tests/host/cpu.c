@@ -45,6 +45,12 @@ u32 arch_cpu_apic_id(unsigned cpu)
 	return cpu * 2;
 }
 
+void arch_x2apic_forbid(const char *why)
+{
+	(void)why;
+	host_x2apic = false;
+}
+
 bool arch_x2apic(void)
 {
 	return host_x2apic;

@@ -36,7 +36,7 @@ struct vm_flight {
 struct vm_unit {
 	struct vm_config c;
 	struct vm_unit *next;
-	u64 cap, ecap, rtaddr, root, iqa, irta, irt;
+	u64 cap, ecap, rtaddr, root, iqa, irta, irt, ccmd, iva, iotlb;
 	u32 gsts, fectl, fedata, feaddr, feuaddr, pmen, iqh, iqt, errors;
 	struct vm_pair record[256];
 	unsigned next_record;

@@ -186,6 +186,44 @@ static void queue_work(struct vm_unit *u)
 		;
 }
 
+/* ---- register-based invalidation, 6.5.1 ---- */
+
+#define IOTLB_AT 0x340 /* 16 times ECAP.IRO */
+
+/* A command: granularity asked for and done (2 bits each), or left pending for ever. */
+static void register_command(struct vm_unit *u, u64 *reg, u64 v, unsigned asked, unsigned done)
+{
+	enum vm_failure how = u->fail_left ? u->how : VM_WORKS;
+	unsigned g = v >> asked & 3;
+	bool context = reg == &u->ccmd;
+
+	vm_counts.descriptors++;
+	if ((u->gsts >> 26 & 1) || u->c.version >= 0x60)
+		vm_violation("register-based invalidation beside a queue, or where there is none");
+	if ((u->ccmd | u->iotlb) >> 63)
+		vm_violation("command while another one is pending");
+	if (u->fail_left)
+		u->fail_left--;
+	*reg = v;
+	if (how == VM_SILENT || !(v >> 63))
+		return;
+	*reg &= ~(1ull << 63 | 3ull << done);
+	if (how != VM_WORKS || !g)
+		return;
+	vm_write_buffer_drain();
+	between();
+	if (context) {
+		vm_drop_contexts(u, g, (u16)v, (u16)(v >> 16));
+	} else {
+		if (g == 3 && (u->c.no_pages || (u->iva & 0x3f) > u->c.max_mask))
+			return;
+		vm_drop_translations(u, g, (u16)(v >> 32), u->iva & ~0xfffull, u->iva & 0x3f, u->iva & 0x40);
+		vm_drain(u, g, (u16)(v >> 32), !u->c.drain || (v >> 49 & 1), !u->c.drain || (v >> 48 & 1));
+	}
+	*reg |= (u64)g << done;
+	between();
+}
+
 void vm_fail(struct vm_unit *u, enum vm_failure how, unsigned n)
 {
 	u->how = how;
@@ -202,6 +240,8 @@ static void command(struct vm_unit *u, u32 v)
 	if (__builtin_popcount(changed) + __builtin_popcount(once) > 1)
 		vm_violation("several commands in one GCMD write");
 	if (once & 1u << 30) {
+		if ((u->gsts >> 31) && ((u->root ^ u->rtaddr) & 0xc00))
+			vm_violation("table mode changed while translation is on");
 		u->root = u->rtaddr;
 		u->gsts |= 1u << 30;
 	}
@@ -211,6 +251,10 @@ static void command(struct vm_unit *u, u32 v)
 		u->irt = u->irta;
 		u->gsts |= 1u << 24;
 	}
+	if (changed & 1u << 26 & v && u->c.no_queue)
+		vm_violation("queue enabled where there is none");
+	if ((changed & 1u << 26 & v) && (u->gsts >> 31) && (u->root & 0xc00))
+		vm_violation("narrow queue while tables are scalable");
 	if (changed & 1u << 26 & v) {
 		if (u->iqt || (u->iqa & 0xfff))
 			vm_violation("queue enabled with a tail, or with wide descriptors");
@@ -235,7 +279,7 @@ static u32 read32(struct vm_unit *u, u32 off)
 	if (off >= first && off < first + 16u * u->c.records)
 		return ((u32 *)u->record)[(off - first) / 4];
 	switch (off) {
-	case 0x00: return 0x10;
+	case 0x00: return u->c.version ? u->c.version : 0x10;
 	case 0x08: return (u32)u->cap;
 	case 0x0c: return (u32)(u->cap >> 32);
 	case 0x10: return (u32)u->ecap;
@@ -243,6 +287,10 @@ static u32 read32(struct vm_unit *u, u32 off)
 	case 0x1c: return u->gsts;
 	case 0x20: return (u32)u->rtaddr;
 	case 0x24: return (u32)(u->rtaddr >> 32);
+	case 0x28: return (u32)u->ccmd;
+	case 0x2c: return (u32)(u->ccmd >> 32);
+	case IOTLB_AT + 8: return (u32)u->iotlb;
+	case IOTLB_AT + 12: return (u32)(u->iotlb >> 32);
 	case 0x34: return (u->overflow ? 1 : 0) | (pending(u) ? 2 : 0) | u->errors | (u32)u->next_record << 8;
 	case 0x38: return u->fectl | (u->event_held ? 1u << 30 : 0);
 	case 0x64: return u->pmen;
@@ -315,6 +363,9 @@ static void wr64_(struct mmio *m, u32 off, u64 v)
 	vm_counts.mmio_writes++;
 	switch (off) {
 	case 0x20: u->rtaddr = v; break;
+	case 0x28: register_command(u, &u->ccmd, v, 61, 59); break;
+	case IOTLB_AT: u->iva = v; break;
+	case IOTLB_AT + 8: register_command(u, &u->iotlb, v, 60, 57); break;
 	case 0x88:
 		u->iqt = (u32)v & 0x7fff0;
 		queue_work(u);
@@ -345,7 +396,7 @@ struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
 		 (u64)!c->no_pages << 39 | (u64)(c->records - 1) << 40 | (u64)c->max_mask << 48 |
 		 (u64)drain << 54 | (u64)drain << 55;
 	u->ecap = (u64)c->coherent | (u64)!c->no_queue << 1 | (u64)c->remap << 3 | (u64)c->eim << 4 |
-		  (u64)c->snoop << 7;
+		  (u64)c->snoop << 7 | (u64)(IOTLB_AT / 16) << 8;
 	u->fectl = 1u << 31;
 	u->next = units;
 	units = u;

@@ -22,11 +22,12 @@ struct vm_config {
 	u8 max_mask;         /* MAMV */
 	u8 nd;               /* 2^(4 + 2 nd) domains */
 	u8 records;          /* fault recording registers */
+	u8 version;          /* VER; 0: 1.0 */
 	u16 record_offset;   /* of the first, multiple of 16 */
 	bool coherent, caching_mode, write_buffer, no_queue, no_pages, remap, eim, drain, snoop, protected_regions;
 };
 
-/* What happens to the next `n` tail writes. */
+/* What happens to the next `n` tail writes or register commands. */
 enum vm_failure { VM_WORKS, VM_SILENT, VM_QUEUE_ERROR, VM_DEVICE_TIMEOUT };
 
 struct vm_unit;
@@ -53,6 +54,8 @@ extern void (*vm_between)(void);
 
 /* As firmware would leave it: registers set without the driver; context and translations cached. */
 void vm_firmware(struct vm_unit *u, bool translation, bool remapping, bool queue, paddr_t page);
+/* Firmware's table mode (RTADDR.TTM) while translation is on. */
+void vm_firmware_mode(struct vm_unit *u, unsigned ttm);
 
 struct vm_counts {
 	u64 mmio_reads, mmio_writes, violations, te_off, faults_recorded, faults_lost, descriptors;

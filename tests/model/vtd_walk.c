@@ -383,6 +383,13 @@ void vm_firmware(struct vm_unit *u, bool translation, bool remapping, bool queue
 	u->pmen = 1u << 31 | 1;
 }
 
+void vm_firmware_mode(struct vm_unit *u, unsigned ttm)
+{
+	u->rtaddr |= ttm << 10;
+	u->root |= ttm << 10;
+	u->iqa |= 1u << 11; /* wide descriptors */
+}
+
 void vm_forget_caches(struct vm_unit *u)
 {
 	vm_drop_contexts(u, 1, 0, 0);

@@ -211,7 +211,6 @@ static void between_take_over(void)
 static void test_take_over(void **state)
 {
 	struct vm_config c = rig_plain;
-	struct iommu_domain *d;
 	u8 buf[512];
 	paddr_t old, pa;
 	u32 dest;
@@ -239,12 +238,167 @@ static void test_take_over(void **state)
 		assert_false(vm_msi(rig_unit[i], 0, 0xfee00000 | 5 << 5 | 1 << 4, 0, &dest, &vector));
 		assert_false(vm_msi(rig_unit[i], 0, 0xfee00000, 0x30, &dest, &vector)); /* compatibility format */
 	}
-	d = domain(RIG_NIC); /* the id that firmware used: nothing of it is left */
-	attach(d, RIG_NIC);
-	assert_int_equal(to_vtd(d)->on[0].did, 1);
-	assert_false(rig_dma(RIG_NIC, 0x5000, true, &pa));
-	detach(RIG_NIC);
-	vtd_domain_destroy(d);
+	/* The id that firmware used: nothing of it is left. */
+	assert_int_equal(vtd_dev_of(rig_dev[RIG_ME])->boot->on[0].did, 1);
+	assert_false(rig_dma(RIG_ME, 0x5000, true, &pa));
+	assert_true(rig_dma(RIG_ME, 0x9e000, true, &pa));
+}
+
+/* Scalable tables cannot be replaced under a running unit: it is off for a moment, and no longer. */
+static void test_take_over_of_another_mode(void **state)
+{
+	u8 buf[512];
+	paddr_t pa;
+
+	(void)state;
+	rig_build(&rig_plain, NULL);
+	vm_firmware(rig_unit[0], true, true, true, frame_alloc(SZ_2M));
+	vm_firmware_mode(rig_unit[0], 1);
+	assert_int_equal(vtd_init(buf, rig_dmar(buf)), 0);
+	assert_int_equal(vm_counts.te_off, 1);
+	assert_int_equal(vm_counts.violations, 0);
+	assert_true(vm_translating(rig_unit[0]));
+	assert_false(vm_dma(rig_unit[0], 0, 0x5000, true, &pa));
+}
+
+static bool rmrr_reached, rmrr_watched;
+
+/* A device that firmware uses all the time: never blocked once translation is on. */
+static void between_rmrr(void)
+{
+	paddr_t pa;
+
+	rmrr_watched |= vm_translating(rig_unit[1]);
+	rmrr_reached &= rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa) && pa == 0x7b800000;
+	rmrr_reached &= rig_dma(RIG_ME, 0x9e010, true, &pa) && pa == 0x9e010;
+}
+
+static void test_rmrr_boot_domains(void **state)
+{
+	struct vm_config c = rig_plain;
+	struct iommu_domain *d;
+	paddr_t page, pa;
+	u8 buf[512];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		c.caching_mode = i == 1;
+		c.write_buffer = i == 2;
+		rmrr_reached = true;
+		rmrr_watched = false;
+		rig_build(&c, NULL);
+		vm_between = between_rmrr;
+		assert_int_equal(vtd_init(buf, rig_dmar(buf)), 0);
+		vm_between = NULL;
+		assert_true(rmrr_reached && rmrr_watched);
+		assert_true(rig_dma(RIG_DISPLAY, 0x7ffff000, false, &pa));
+		assert_false(rig_dma(RIG_DISPLAY, 0x7b7ff000, false, &pa));
+		assert_false(rig_dma(RIG_DISPLAY, 0x80000000, false, &pa));
+		assert_false(rig_dma(RIG_NIC, 0x7b800000, false, &pa));
+		assert_false(rig_dma(RIG_ME, 0x7b800000, false, &pa));
+		assert_false(rig_dma(RIG_ME, 0x9f000, false, &pa));
+		assert_int_equal(vtd_audit(), 0);
+		/* A program's device has the program's mappings alone, and goes back afterwards. */
+		d = domain(RIG_DISPLAY);
+		attach(d, RIG_DISPLAY);
+		assert_false(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+		page = frame_alloc(SZ_4K);
+		assert_int_equal(vtd_map(d, 0x7b800000, page, SZ_4K, PT_READ | PT_WRITE), 0);
+		assert_true(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+		assert_int_equal(pa, page);
+		assert_int_equal(vtd_audit(), 0);
+		detach(RIG_DISPLAY);
+		assert_true(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+		assert_int_equal(pa, 0x7b800000);
+		assert_int_equal(vtd_audit(), 0);
+		vtd_domain_destroy(d);
+		frame_put(page);
+		/* A refused attach leaves it there, too. */
+		d = domain(RIG_DISPLAY);
+		host_alloc_fail_from(1);
+		(void)!vtd_attach_dev(d, rig_dev[RIG_NIC]);
+		host_alloc_fail_at(0);
+		to_vtd(d)->pt.levels = 5;
+		assert_int_equal(vtd_attach_dev(d, rig_dev[RIG_DISPLAY]), -EINVAL);
+		to_vtd(d)->pt.levels = 4;
+		assert_true(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+		assert_int_equal(vm_counts.violations, 0);
+	}
+}
+
+/* Structures of the hand-made table: the display's RMRR is at 104, its start 8 and its limit 16 bytes in. */
+#define RMRR_AT 104
+
+static void rmrr_as(u64 start, u64 limit)
+{
+	u8 buf[512];
+	size_t n;
+
+	rig_build(&rig_plain, NULL);
+	n = rig_dmar(buf);
+	memcpy(buf + RMRR_AT + 8, &start, 8);
+	memcpy(buf + RMRR_AT + 16, &limit, 8);
+	assert_int_equal(vtd_init(buf, n), 0);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_NIC]), 0); /* nobody else suffers */
+	assert_int_equal(vtd_audit(), 0);
+}
+
+static void test_odd_rmrrs(void **state)
+{
+	paddr_t pa, ram;
+
+	(void)state;
+	host_init();
+	ram = frame_alloc(SZ_2M);
+	rmrr_as(ram, ram + 0xfff);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), -EPERM);
+	assert_false(rig_dma(RIG_DISPLAY, ram, true, &pa));
+	rmrr_as(0x80000000, 0x7fffffff - 0x1000);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), -EPERM);
+	rmrr_as(0x80000000, ~0ull);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), -EPERM);
+	rmrr_as(BIT(48), BIT(48) + 0xfff);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), -EPERM);
+	rmrr_as(0, 0); /* empty */
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), 0);
+	assert_false(rig_dma(RIG_DISPLAY, 0, true, &pa));
+	rmrr_as(0x80000000, 0x80000234); /* not page aligned: whole pages */
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_DISPLAY]), 0);
+	assert_true(rig_dma(RIG_DISPLAY, 0x80000ffc, true, &pa));
+	assert_false(rig_dma(RIG_DISPLAY, 0x80001000, true, &pa));
+	rmrr_as(0xc0000000, 0xffffffff); /* 1 GiB */
+	assert_true(rig_dma(RIG_DISPLAY, 0xc1234000, true, &pa));
+}
+
+/* CPUs stay in xAPIC mode when firmware or a unit that remaps interrupts says so. */
+static void test_x2apic_forbidden(void **state)
+{
+	struct vm_config c = rig_plain;
+	u8 buf[512];
+	size_t n;
+
+	(void)state;
+	rig_build(&c, NULL);
+	n = rig_dmar(buf);
+	assert_int_equal(vtd_probe(buf, n), 0);
+	assert_true(host_x2apic);
+	buf[37] = 3;
+	assert_int_equal(vtd_probe(buf, n), 0);
+	assert_false(host_x2apic);
+	host_x2apic = true;
+	c.eim = false;
+	rig_build(&rig_plain, &c);
+	assert_int_equal(vtd_probe(buf, rig_dmar(buf)), 0);
+	assert_false(host_x2apic);
+	assert_int_equal(vtd_init(buf, rig_dmar(buf)), 0);
+	assert_true(vtd_dev_of(rig_dev[RIG_CARD])->unit->remapping);
+	host_x2apic = true;
+	c.remap = false; /* nothing to remap with: no reason */
+	rig_build(&rig_plain, &c);
+	assert_int_equal(vtd_probe(buf, rig_dmar(buf)), 0);
+	assert_true(host_x2apic);
+	assert_int_equal(vtd_probe(buf, 40), 0);
+	assert_int_equal(vtd_probe(NULL, 0), 0);
 }
 
 static void test_interrupts(void **state)
@@ -498,6 +652,10 @@ int main(void)
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_units_differ),
 		cmocka_unit_test(test_take_over),
+		cmocka_unit_test(test_take_over_of_another_mode),
+		cmocka_unit_test(test_rmrr_boot_domains),
+		cmocka_unit_test(test_odd_rmrrs),
+		cmocka_unit_test(test_x2apic_forbidden),
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_interrupt_entries_run_out),
 		cmocka_unit_test(test_faults),
