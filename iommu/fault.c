@@ -91,11 +91,11 @@ static void record_name(const struct fault_record *r, char *buf, size_t n)
 		snprintf(buf, n, "%04x:%02x:%02x.%x", r->segment, r->rid >> 8, r->rid >> 3 & 31, r->rid & 7);
 }
 
-void iommu_report_fault(struct iommu_fault *f)
+bool iommu_report_fault(struct iommu_fault *f)
 {
 	struct fault_record *r;
 	u32 suppressed = 0;
-	bool irq, show, storm;
+	bool irq, show, storm, over;
 	u64 now = arch_now_ns();
 	char name[16], text[LINE];
 
@@ -110,6 +110,7 @@ void iommu_report_fault(struct iommu_fault *f)
 	}
 	r->count++;
 	show = ++r->window_count <= LINES_PER_WINDOW;
+	over = r->window_count >= STORM_PER_WINDOW;
 	storm = r->window_count % STORM_PER_WINDOW == 0; /* again when its owner switches it on again */
 	memcpy(r->last, text, sizeof(text));
 	record_name(r, name, sizeof(name));
@@ -125,6 +126,7 @@ void iommu_report_fault(struct iommu_fault *f)
 	}
 	if (fault_handler)
 		fault_handler(f);
+	return over;
 }
 
 static s64 faults_show(struct node *n, char *buf, size_t cap)

@@ -112,7 +112,8 @@ struct iommu_ops {
 	int (*irq_map_gsi)(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out);
 };
 void iommu_register(const struct iommu_ops *ops);
-/* From the unit driver's fault interrupt: count, log with a limit, silence a storm, tell the handler. */
-void iommu_report_fault(struct iommu_fault *f);
+/* From the unit driver's fault interrupt: count, log with a limit, silence a storm, tell the handler.
+ * True when the requester storms: if it goes on, nobody's bus master bit stops it. */
+bool iommu_report_fault(struct iommu_fault *f);
 
 #endif

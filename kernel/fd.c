@@ -7,6 +7,13 @@
 #include "kernel/frames.h"
 #include "kernel/program.h"
 
+/* In a walk over a table, which may have FD_LIMIT_MAX entries. */
+static void fd_resched(unsigned fd)
+{
+	if (fd % 64 == 63)
+		resched_point();
+}
+
 static struct fd_table *table_create(unsigned cap)
 {
 	struct fd_table *t = kzalloc(sizeof(*t));
@@ -56,9 +63,11 @@ void fd_table_put(struct fd_table *t)
 {
 	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	for (unsigned i = 0; i < t->cap; i++)
+	for (unsigned i = 0; i < t->cap; i++) {
 		if (t->slot[i].file)
 			file_put(t->slot[i].file);
+		fd_resched(i);
+	}
 	kfree(t->slot);
 	kfree(t);
 }
@@ -76,6 +85,7 @@ void fd_close_on_exec(struct fd_table *t)
 		spin_unlock(&t->lock, on);
 		if (f)
 			file_put(f);
+		fd_resched(i);
 	}
 }
 

@@ -144,11 +144,20 @@ static inline u32 *refs_of(paddr_t pa)
 	return &f->refs;
 }
 
-static inline void get(u32 *refs)
-{
-	u32 old = __atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+/* Programs decide how often a frame is pinned. CPUs that look at the same time pass the limit by a few. */
+_Static_assert(FRAME_REFS_MAX < FRAME_RUN_TAIL - ARCH_MAX_CPUS, "the mark of a tail is out of reach");
 
-	BUG_ON(old - 1 >= FRAME_RUN_TAIL - 2); /* nobody had one, or the tail of a run */
+/* false: it has FRAME_REFS_MAX. */
+static inline bool get(u32 *refs)
+{
+	u32 old = READ_ONCE(*refs);
+
+	if (__builtin_expect(old - 1 >= FRAME_REFS_MAX - 1, 0)) {
+		BUG_ON(!old || old == FRAME_RUN_TAIL); /* nobody had one, or the tail of a run */
+		return false;
+	}
+	__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* Nobody has a reference any more: bytes that came free. Lock held. */
@@ -202,9 +211,9 @@ static inline void put(u32 *refs, paddr_t pa, bool zeroed)
 	put_last(pa, zeroed);
 }
 
-void frame_get(paddr_t pa)
+int frame_get(paddr_t pa)
 {
-	get(refs_of(pa));
+	return get(refs_of(pa)) ? 0 : -ENOMEM;
 }
 
 void frame_put(paddr_t pa)
@@ -220,7 +229,7 @@ void frame_put_zeroed(paddr_t pa)
 
 /* The bound by which get and put go through a range: frames of one kind, at most 512 of them. */
 static inline __attribute__((always_inline)) u64 run_each(paddr_t pa, u64 len,
-							  void (*step)(u32 *refs, paddr_t pa))
+							  bool (*step)(u32 *refs, paddr_t pa))
 {
 	struct frame *f = frame_record(pa);
 	paddr_t end = pa + len;
@@ -232,26 +241,27 @@ static inline __attribute__((always_inline)) u64 run_each(paddr_t pa, u64 len,
 		/* The records of a split frame live as long as one of its pages is out: until the last put. */
 		end = MIN(end, ALIGN_DOWN(pa, SZ_2M) + SZ_2M);
 		n = (end - pa) >> PAGE_SHIFT;
-		for (i = 0; i < n; i++)
-			step(&refs[i], pa + i * PAGE_SIZE);
-		return end - pa;
+		for (i = 0; i < n && step(&refs[i], pa + i * PAGE_SIZE); i++)
+			;
+		return i * PAGE_SIZE;
 	}
+	BUG_ON(f->state != FRAME_STATE_WHOLE);
 	n = MIN(((end - 1) >> 21) - (pa >> 21) + 1, 512ull);
-	for (i = 0; i < n && f[i].state == FRAME_STATE_WHOLE; i++)
-		step(&f[i].refs, pa + i * SZ_2M);
-	BUG_ON(!i);
-	return MIN(ALIGN_DOWN(pa, SZ_2M) + i * SZ_2M, end) - pa;
+	for (i = 0; i < n && f[i].state == FRAME_STATE_WHOLE && step(&f[i].refs, pa + i * SZ_2M); i++)
+		;
+	return !i ? 0 : MIN(ALIGN_DOWN(pa, SZ_2M) + i * SZ_2M, end) - pa;
 }
 
-static inline void get_step(u32 *refs, paddr_t pa)
+static inline bool get_step(u32 *refs, paddr_t pa)
 {
 	(void)pa;
-	get(refs);
+	return get(refs);
 }
 
-static inline void put_step(u32 *refs, paddr_t pa)
+static inline bool put_step(u32 *refs, paddr_t pa)
 {
 	put(refs, pa, false);
+	return true;
 }
 
 u64 frame_get_run(paddr_t pa, u64 len)

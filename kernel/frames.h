@@ -22,13 +22,15 @@ paddr_t frame_alloc(u64 size);
 paddr_t frame_alloc_dirty(u64 size);
 /* 1..256 contiguous 4 KiB frames, dirty, under one reference: frame_put() of the first frees all. */
 paddr_t frame_alloc_run(unsigned pages);
-/* References on a frame: pa may be any address in it. For a 2 MiB frame all 4 KiB share one count. */
-void frame_get(paddr_t pa);
+/* References on a frame: pa may be any address in it. For a 2 MiB frame all 4 KiB share one count.
+ * Taking one more than FRAME_REFS_MAX is -ENOMEM. */
+#define FRAME_REFS_MAX 0x80000000u
+int must_check frame_get(paddr_t pa);
 void frame_put(paddr_t pa);
 u32 frame_refs(paddr_t pa);
 /*
  * One reference on each frame that [pa, pa+len) touches, for as far as frames of one size go and at
- * most for 512 of them; returns the bytes done. Put with the same bounds as got: a 2 MiB frame counts
+ * most for 512 of them; returns the bytes done, 0 when the first has FRAME_REFS_MAX references. Put with the same bounds as got: a 2 MiB frame counts
  * once, however little of it is inside. 4 KiB aligned; the caller has a reference on each already.
  */
 u64 must_check frame_get_run(paddr_t pa, u64 len);

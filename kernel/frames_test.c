@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "kernel/frames.h"
+#include "kernel/frames_records.h"
 #include "tests/host/host.h"
 
 #define TOP (64ull << 20)
@@ -116,7 +116,7 @@ static void test_random(void **state)
 
 			items[i] = items[--n];
 			assert_int_equal(frame_refs(it.pa), 1);
-			frame_get(it.pa);
+			assert_int_equal(frame_get(it.pa), 0);
 			frame_put(it.pa);
 			assert_true(frame_in_use(it.pa));
 			disown(it.pa, it.size);
@@ -181,6 +181,39 @@ static void test_runs(void **state)
 	frame_put(small);
 	assert_false(frame_in_use(small + 0x2000));
 	assert_int_equal(frames_free(), before);
+}
+
+/* Who is pinned as often as can be counted is not pinned once more; what comes before it is. */
+static void test_too_many_references(void **state)
+{
+	paddr_t pages, whole, next;
+
+	(void)state;
+	fresh();
+	pages = frame_alloc_run(1);
+	do { /* a second page behind it */
+		next = pages;
+		pages = frame_alloc_run(1);
+	} while (pages != next + SZ_4K);
+	frame_split_of(frame_record(pages))->refs[frame_page(pages)] = FRAME_REFS_MAX;
+	assert_int_equal(frame_get(pages), -ENOMEM);
+	assert_int_equal(frame_get_run(next, 2 * SZ_4K), SZ_4K);
+	assert_int_equal(frame_get_run(pages, SZ_4K), 0);
+	assert_int_equal(frame_refs(pages), FRAME_REFS_MAX);
+	assert_int_equal(frame_refs(next), 2);
+	frame_put(pages);
+	assert_int_equal(frame_get_run(next, 2 * SZ_4K), 2 * SZ_4K);
+
+	whole = frame_alloc_dirty(SZ_2M);
+	do {
+		next = whole;
+		whole = frame_alloc_dirty(SZ_2M);
+	} while (whole != next + SZ_2M);
+	frame_record(whole)->refs = FRAME_REFS_MAX;
+	assert_int_equal(frame_get_run(next + SZ_4K, SZ_2M), SZ_2M - SZ_4K);
+	assert_int_equal(frame_get_run(whole + SZ_4K, SZ_4K), 0);
+	assert_int_equal(frame_refs(whole), FRAME_REFS_MAX);
+	assert_int_equal(frame_refs(next), 2);
 }
 
 static void double_put(void *arg)
@@ -258,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_too_many_references),
 		cmocka_unit_test(test_heap),
 	};
 

@@ -11,7 +11,7 @@
 
 #include <linux/mman.h>
 
-#include "kernel/frames.h"
+#include "kernel/frames_records.h"
 #include "kernel/mm.h"
 #include "kernel/pt.h"
 #include "tests/host/host.h"
@@ -86,6 +86,28 @@ static void test_errors(void **state)
 	host_efault_at(1);
 	assert_int_equal(copy_from_user(&c, AT, 1), -EFAULT);
 	assert_int_equal(copy_from_user(&c, AT, 1), 0);
+}
+
+/* A page that is pinned as often as can be counted: the pin is refused, and nothing of it is kept. */
+static void test_pinned_too_often(void **state)
+{
+	struct pin *pin;
+	struct pin_run run;
+	u64 pos = SZ_4K;
+	u32 *refs, before;
+
+	(void)state;
+	assert_int_equal(map_anon(AT, 3 * SZ_4K, RW, MAP_FIXED), AT);
+	assert_int_equal(mm_pin(mm, AT, 3 * SZ_4K, true, &pin), 0);
+	assert_true(pin_next(pin, &pos, &run));
+	refs = &frame_split_of(frame_record(run.pa))->refs[frame_page(run.pa)];
+	before = *refs;
+	*refs = FRAME_REFS_MAX;
+	assert_int_equal(mm_pin(mm, AT, 3 * SZ_4K, true, &pin), -ENOMEM);
+	assert_int_equal(mm_pin(mm, AT + SZ_4K, SZ_4K, true, &pin), -ENOMEM);
+	assert_int_equal(*refs, FRAME_REFS_MAX);
+	*refs = before;
+	pin_release(pin);
 }
 
 static void test_large_pages(void **state)
@@ -294,6 +316,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pinned_too_often, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_large_pages, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_partial, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_heap, setup, teardown),

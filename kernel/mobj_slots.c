@@ -182,8 +182,12 @@ static int slot_cut(u64 *slot)
 		return -ENOMEM;
 	for (unsigned i = 0; i < 512; i++) {
 		t->page[i] = pa + i * PAGE_SIZE;
-		if (i)
-			frame_get(pa);
+		if (!i || !frame_get(pa))
+			continue;
+		while (--i)
+			frame_put(pa);
+		kfree(t);
+		return -ENOMEM;
 	}
 	*slot = (u64)t | SLOT_TABLE;
 	return 0;

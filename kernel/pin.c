@@ -39,11 +39,14 @@ int pin_append(struct pin *p, paddr_t pa, u64 len)
 		p->last->next = c;
 		p->last = c;
 	}
+	/* Where a frame has no reference left to give, the pin ends with what it has got. */
 	c->run[c->used++] = (struct pin_record){ p->len, pa };
-	p->len += len;
 	while (len) {
 		u64 n = frame_get_run(pa, len);
 
+		if (!n)
+			return refuse(-ENOMEM, "a page of it is pinned %u times already", FRAME_REFS_MAX);
+		p->len += n;
 		pa += n;
 		len -= n;
 		if (len)

@@ -111,13 +111,19 @@ s64 poll_wait_fds(struct poll_fd *fds, unsigned n, u64 deadline_ns)
 	if (!files)
 		return -ENOMEM;
 	p.table.entry = (struct poll_entry *)(files + n + 1);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		files[i] = fds[i].fd >= 0 ? file_from_fd(fds[i].fd) : NULL;
+		if (i % 512 == 511)
+			resched_point();
+	}
 	r = poll_files(fds, n, files, &p, deadline_ns);
 	poll_table_clear(&p.table);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		if (files[i])
 			file_put(files[i]);
+		if (i % 512 == 511)
+			resched_point();
+	}
 	kfree(files);
 	return r;
 }

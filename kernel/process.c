@@ -13,7 +13,6 @@ struct spinlock registry_lock = SPINLOCK_INIT;
 struct process_list process_list = TAILQ_HEAD_INITIALIZER(process_list);
 struct thread_list thread_list = TAILQ_HEAD_INITIALIZER(thread_list);
 struct process *process_init;
-static int next_id = 1;
 
 struct process *process_current(void)
 {
@@ -83,7 +82,12 @@ struct process *process_create(struct process *parent)
 		memcpy(p->action, parent->action, sizeof(p->action));
 	}
 	on = spin_lock(&registry_lock);
-	p->pid = next_id++;
+	p->pid = id_take();
+	if (!p->pid) {
+		spin_unlock(&registry_lock, on);
+		kfree(p);
+		return NULL;
+	}
 	p->parent = parent;
 	p->ppid = parent ? parent->pid : 0;
 	if (parent)
@@ -104,6 +108,14 @@ void process_unregister(struct process *p)
 	TAILQ_REMOVE(&process_list, p, all_link);
 }
 
+/* Take back a thread that never ran. */
+static void thread_undo(struct thread *t)
+{
+	arch_kstack_free(t->kstack);
+	t->kstack = NULL;
+	thread_put(t);
+}
+
 struct thread *process_add_thread(struct process *p, const struct user_regs *regs)
 {
 	struct thread *t = thread_create(p->name);
@@ -114,9 +126,7 @@ struct thread *process_add_thread(struct process *p, const struct user_regs *reg
 		return NULL;
 	fpu = frame_alloc(SZ_4K);
 	if (fpu == FRAME_NONE) {
-		arch_kstack_free(t->kstack);
-		t->kstack = NULL;
-		thread_put(t);
+		thread_undo(t);
 		return NULL;
 	}
 	t->user.fpu = phys_to_virt(fpu);
@@ -127,7 +137,13 @@ struct thread *process_add_thread(struct process *p, const struct user_regs *reg
 	t->root = mm_root(p->mm);
 	on = spin_lock(&registry_lock);
 	(void)!spin_lock(&p->lock);
-	t->tid = p->nthreads ? next_id++ : p->pid;
+	t->tid = p->nthreads ? id_take() : p->pid;
+	if (!t->tid) {
+		spin_unlock(&p->lock, false);
+		spin_unlock(&registry_lock, on);
+		thread_undo(t);
+		return NULL;
+	}
 	/* A thread that must go has no heirs: exec waits until it is alone. */
 	t->killed = p->exiting || (thread_self()->process == p && thread_self()->killed);
 	TAILQ_INSERT_TAIL(&p->threads, t, process_link);

@@ -104,6 +104,12 @@ extern struct process *process_init;
 /* Out of the family and the list; the caller puts the family's reference. */
 void process_unregister(struct process *p);
 
+/* ---- kernel/ids.c ---- */
+#define ID_LIMIT 4194304 /* numbers are below it: Linux's PID_MAX_LIMIT */
+/* A number for a program or a thread that nobody has, 0 when there is none. registry_lock held, until it is on
+ * its list. */
+int must_check id_take(void);
+
 /* ---- kernel/exec.c ---- */
 struct exec_args {
 	char *strings;  /* argv then envp, each NUL terminated, one allocation */

@@ -162,7 +162,11 @@ void pt_destroy(struct pt *pt)
 {
 	destroy(pt, phys_to_virt(pt->root), pt->levels, pt->top);
 	spare_free_to(pt, 0);
-	frame_put(pt->root);
+	/* A root that is all ours and empty is zero: whoever gets it next need not clear it. */
+	if (pt->top == pt_span(pt->levels + 1) && !*frame_note(pt->root))
+		frame_put_zeroed(pt->root);
+	else
+		frame_put(pt->root);
 	pt->tables--;
 	pt->root = FRAME_NONE;
 }

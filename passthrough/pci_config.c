@@ -86,18 +86,26 @@ static void bars_check(struct vfio_device *v)
 	}
 }
 
-/* INTx stays disabled in hardware: its message could not be delivered. The program sees bit 10 as it wrote it. */
+/*
+ * INTx stays disabled in hardware: its message could not be delivered. The program sees bit 10 as it wrote it.
+ * A broken function answers nothing and sends nothing any more, a silenced one sends nothing.
+ */
 static void command_write(struct vfio_device *v, u32 bits, u32 val)
 {
 	u16 old = pci_read16(v->pci, PCI_COMMAND);
 	u16 new = ((old & ~bits) | (val & bits)) | PCI_COMMAND_INTX_DISABLE;
 
 	mutex_lock(&v->mem_lock);
+	if (v->pci->broken)
+		new &= ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	if (READ_ONCE(v->silenced))
+		new &= ~PCI_COMMAND_MASTER;
 	if (!(new & PCI_COMMAND_MEMORY))
 		vfio_pci_mem_off(v);
 	else if (!(old & PCI_COMMAND_MEMORY))
 		bars_check(v);
 	pci_write16(v->pci, PCI_COMMAND, new);
+	vfio_irqs_hold(v);
 	vfio_pci_mem_update(v);
 	mutex_unlock(&v->mem_lock);
 }
@@ -114,7 +122,7 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 	if (sleep)
 		vfio_pci_mem_off(v);
 	/* On the way to D0 first: it waits, and puts back what a function may have lost in D3hot. */
-	awake = !sleep && !pci_power_on(v->pci);
+	awake = !sleep && !v->pci->broken && !pci_power_on(v->pci);
 	if (sleep || awake) {
 		ctrl = pci_read16(v->pci, off) & ~(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
 		bits &= ~PCI_PM_CTRL_STATE_MASK;
@@ -122,6 +130,7 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 		pci_write16(v->pci, off, ctrl | (sleep ? 3 : 0));
 	}
 	if (awake) {
+		vfio_irqs_hold(v);
 		bars_check(v);
 		vfio_pci_mem_update(v);
 	}

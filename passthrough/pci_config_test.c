@@ -320,6 +320,38 @@ static void test_reset_bits(void **state)
 	assert_int_equal(vr_config(d, vr_pci(VR_NIC)->cap_pcie + PCI_EXP_DEVCTL, 2) & PCI_EXP_DEVCTL_BCR_FLR, 0);
 }
 
+/* A reset failed while the program had the device: it neither decodes nor sends again, whatever is written. */
+static void test_broken_stays_off(void **state)
+{
+	const u32 off = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	u16 pm = vr_pci(VR_NVME)->cap_pm + PCI_PM_CTRL;
+	s32 ev = vr_eventfd();
+	u32 v;
+
+	(void)state;
+	open_device(VR_NVME);
+	bar = (uaddr_t)vr_mmap(d, 0, 0x4000, PROT_READ | PROT_WRITE, MAP_SHARED);
+	vr_config_set(d, PCI_COMMAND, 2, ON);
+	vr_fn(VR_NVME)->reset = MODEL_RESET_OTHER;
+	assert_int_equal(vr_ioctl(d, VFIO_DEVICE_RESET, 0), -EIO);
+	assert_true(vr_pci(VR_NVME)->broken);
+	for (unsigned i = 0; i < 2; i++) {
+		vr_config_set(d, PCI_COMMAND, 2, ON | PCI_COMMAND_IO);
+		assert_int_equal(hw(VR_NVME, PCI_COMMAND, 2) & off, 0);
+		vr_config_set(d, PCI_COMMAND, 1, ON);
+		assert_int_equal(hw(VR_NVME, PCI_COMMAND, 2) & off, 0);
+		assert_int_equal(vr_set_irqs(d, VFIO_PCI_MSIX_IRQ_INDEX, EVENTFD, 0, 1, &ev), -EIO);
+		assert_int_equal(hw(VR_NVME, PCI_COMMAND, 2) & off, 0);
+		assert_false(reachable());
+		assert_int_equal(vr_read(d, 0x100, &v, 4), -EIO);
+		vr_config_set(d, pm, 2, 3); /* nor does power bring it back */
+		vr_config_set(d, pm, 2, 0);
+		model_put(vr_fn(VR_NVME), pm, 2, 0);
+	}
+	vr_close(d);
+	assert_int_equal(hw(VR_NVME, PCI_COMMAND, 2) & off, 0);
+}
+
 /* ---- lists ---- */
 
 static unsigned walk(u8 *ids)
@@ -522,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_msi_control, begin, end),
 		cmocka_unit_test_setup_teardown(test_msix_control, begin, end),
 		cmocka_unit_test_setup_teardown(test_reset_bits, begin, end),
+		cmocka_unit_test_setup_teardown(test_broken_stays_off, begin, end),
 		cmocka_unit_test_setup_teardown(test_hidden_capabilities, begin, end),
 		cmocka_unit_test_setup_teardown(test_loops, begin, end),
 		cmocka_unit_test_setup_teardown(test_random_writes, begin, end),

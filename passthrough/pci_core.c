@@ -33,7 +33,7 @@ void vfio_pci_mem_update(struct vfio_device *v)
 	u16 command = pci_read16(v->pci, PCI_COMMAND);
 	u16 pm = v->pci->cap_pm ? pci_read16(v->pci, v->pci->cap_pm + PCI_PM_CTRL) : 0;
 
-	WRITE_ONCE(v->mem_on, (command & PCI_COMMAND_MEMORY) && !(pm & PCI_PM_CTRL_STATE_MASK));
+	WRITE_ONCE(v->mem_on, !v->pci->broken && (command & PCI_COMMAND_MEMORY) && !(pm & PCI_PM_CTRL_STATE_MASK));
 }
 
 /* Memory BARs of at least a page become objects; smaller ones are reached by read and write only. */
@@ -87,6 +87,8 @@ int vfio_pci_enable(struct vfio_device *v)
 	if (ret && ret != -ENOTTY)
 		return ret;
 	v->reset_works = !ret;
+	v->silenced = false;
+	memset(v->rate, 0, sizeof(v->rate));
 	pci_set_master(d, false);
 	pci_save(d, &v->saved);
 	ret = vfio_config_init(v);
@@ -117,8 +119,8 @@ void vfio_pci_disable(struct vfio_device *v)
 	mutex_unlock(&v->mem_lock);
 	bars_destroy(v);
 	vfio_config_free(v);
-	if (pci_power_on(d)) {
-		d->broken = true; /* pci_power_on said why */
+	if (d->broken || pci_power_on(d)) {
+		d->broken = true; /* who found it said why */
 		return;
 	}
 	pci_restore(d, &v->saved);
@@ -136,6 +138,7 @@ int vfio_pci_reset(struct vfio_device *v)
 	mutex_lock(&v->mem_lock);
 	vfio_pci_mem_off(v);
 	ret = pci_reset(v->pci);
+	vfio_irqs_hold(v);
 	if (!ret)
 		vfio_pci_mem_update(v);
 	mutex_unlock(&v->mem_lock);

@@ -7,14 +7,50 @@
  * message serves them.  A vector's eventfd is swapped whole: the interrupt handler reads it once, and
  * the old one is put only after a round of IPIs, and when no handler is left that spins for the
  * eventfd's lock, where it answers IPIs too.  INTx is not offered: its count is 0.
+ *
+ * Whoever drives a device decides how often it interrupts.  One that would take a CPU for itself loses bus
+ * mastering, without which it sends no message of any kind, masked or not.
  */
 #include "passthrough/private.h"
+
+/* More than 262,144 a second to one CPU; the clock is read once in STORM_COUNT interrupts. */
+#define STORM_COUNT 32768u
+#define STORM_NS (125 * NS_PER_MS)
+
+/* Lock-free: an interrupt handler calls. A program that sets the bit at this moment looks at `silenced` after. */
+static void silence(struct vfio_device *v)
+{
+	if (!__atomic_exchange_n(&v->silenced, true, __ATOMIC_SEQ_CST))
+		log_err("vfio-pci %s: more than %llu interrupts a second to CPU %u: bus mastering is off until the last "
+			"close", v->pci->name, (unsigned long long)(STORM_COUNT * NS_PER_S / STORM_NS), arch_cpu_id());
+	pci_set_master(v->pci, false);
+}
+
+void vfio_irqs_hold(struct vfio_device *v)
+{
+	if (__atomic_load_n(&v->silenced, __ATOMIC_SEQ_CST))
+		pci_set_master(v->pci, false);
+}
+
+static void rate_check(struct vfio_device *v, struct vfio_irq_rate *r) __attribute__((noinline));
+static void rate_check(struct vfio_device *v, struct vfio_irq_rate *r)
+{
+	u64 now = arch_now_ns();
+
+	if (now - r->since < STORM_NS)
+		silence(v);
+	r->since = now;
+	r->count = 0;
+}
 
 static void vector_handler(void *arg)
 {
 	struct vfio_vector *vec = arg;
+	struct vfio_irq_rate *rate = &vec->device->rate[arch_cpu_id()];
 	struct eventfd *ev;
 
+	if (__builtin_expect(++rate->count == STORM_COUNT, 0))
+		rate_check(vec->device, rate);
 	WRITE_ONCE(vec->busy, 1);
 	ev = READ_ONCE(vec->ev);
 	if (ev)
@@ -185,6 +221,8 @@ static int mode_enable(struct vfio_device *v, enum vfio_irq_mode mode, unsigned 
 	v->vector = kcalloc(room, sizeof(*v->vector));
 	if (!v->vector)
 		return -ENOMEM;
+	for (unsigned i = 0; i < room; i++)
+		v->vector[i].device = v;
 	v->nvectors = n;
 	ret = mode == VFIO_IRQ_MSI ? msi_enable(v, n) : pci_msix_enable(v->pci);
 	if (ret)

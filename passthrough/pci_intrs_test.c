@@ -362,6 +362,51 @@ static void test_reset_keeps_vectors(void **state)
 	assert_int_equal(vr_eventfd_take(ev[1]), 1);
 }
 
+#define STORM 32768u /* in 125 ms, on one CPU */
+
+static void interrupts(unsigned cpu, unsigned n)
+{
+	while (n--)
+		assert_true(host_irq_raise(cpu, (u8)entry(0)[2]));
+}
+
+static bool master(void)
+{
+	return model_get(vr_fn(VR_NVME), PCI_COMMAND, 2) & PCI_COMMAND_MASTER;
+}
+
+/* Too fast for one CPU: no bus master any more, until the device is opened anew. */
+static void test_storm(void **state)
+{
+	const u32 on = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+
+	(void)state;
+	assert_int_equal(vr_set_irqs(d, MSIX, FDS, 0, 1, ev), 0);
+	vr_config_set(d, PCI_COMMAND, 2, on);
+	interrupts(0, STORM); /* since ever */
+	for (unsigned i = 0; i < 3; i++) {
+		host_now += 125 * NS_PER_MS;
+		interrupts(0, STORM);
+	}
+	assert_true(master());
+	interrupts(0, STORM - 1);
+	assert_true(master());
+	interrupts(0, 1);
+	assert_false(master());
+	vr_config_set(d, PCI_COMMAND, 2, on);
+	assert_false(master());
+	assert_int_equal(vr_ioctl(d, VFIO_DEVICE_RESET, 0), 0);
+	vr_config_set(d, PCI_COMMAND, 1, on);
+	assert_false(master());
+	assert_int_equal(vr_eventfd_take(ev[0]), 5 * STORM); /* none was lost */
+	vr_close(d);
+	vr_close(g);
+	vr_close(c);
+	assert_int_equal(vr_open_device(VR_NVME, &c, &g, &d), 0);
+	vr_config_set(d, PCI_COMMAND, 2, on);
+	assert_true(master());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,6 +421,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_notices, begin_nvme, end),
 		cmocka_unit_test_setup_teardown(test_notices_conventional, begin_edu, end),
 		cmocka_unit_test_setup_teardown(test_reset_keeps_vectors, begin_nvme, end),
+		cmocka_unit_test_setup_teardown(test_storm, begin_nvme, end),
 	};
 
 	vr_start(false);

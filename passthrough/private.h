@@ -70,7 +70,14 @@ unsigned vfio_group_audit(struct vfio_group *g);
 /* ---- device ---------------------------------------------------------------------------------*/
 enum vfio_irq_mode { VFIO_IRQ_NONE, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
 
+/* How fast a device interrupts one CPU; that CPU's alone. */
+struct vfio_irq_rate {
+	u32 count;
+	u64 since; /* when count was 0 */
+};
+
 struct vfio_vector {
+	struct vfio_device *device;
 	struct eventfd *ev; /* swapped whole; the handler reads it once */
 	struct irq irq;
 	struct iommu_irte *irte; /* MSI-X: of this vector; MSI: all in vector 0's */
@@ -104,6 +111,8 @@ struct vfio_device {
 	unsigned msi_log2;
 	struct vfio_vector *vector;
 	struct eventfd *err, *req;
+	struct vfio_irq_rate rate[ARCH_MAX_CPUS];
+	bool silenced;           /* it interrupted too fast: no bus master until the next first open */
 };
 extern const struct file_ops vfio_device_fops;
 /* A new device file for an open group; takes a reference on group_file. Group's lock held. */
@@ -137,6 +146,8 @@ s64 vfio_bar_rw(struct vfio_device *v, unsigned bar, uaddr_t buf, size_t n, u64 
 u32 vfio_irq_count(const struct vfio_device *v, unsigned index);
 s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg);
 void vfio_irqs_teardown(struct vfio_device *v); /* MSI, MSI-X, ERR, REQ */
+/* After the command register was written: a silenced device is no bus master. */
+void vfio_irqs_hold(struct vfio_device *v);
 /* Fault handlers that may be using a device's err; pci_driver.c. */
 extern u32 vfio_faults_busy;
 

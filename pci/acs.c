@@ -83,6 +83,7 @@ bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n)
 	case PCI_PCIE_TO_PCI:
 	case PCI_PCI_TO_PCIE:
 	case PCI_RC_EVENT:
+	default: /* of a reserved type nothing is known */
 		snprintf(why, n, "%s is a %s", d->name, pci_type_name(d));
 		return false;
 	case PCI_ROOT_PORT:
@@ -93,7 +94,5 @@ bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n)
 	case PCI_RC_ENDPOINT:
 	case PCI_UPSTREAM:
 		return !d->multifunction || acs_complete(d, why, n);
-	default:
-		return true;
 	}
 }

@@ -97,6 +97,8 @@ int pci_msix_enable(struct pci_dev *d)
 
 	if (!d->cap_msix || !d->msix_vectors)
 		return -EINVAL;
+	if (d->broken)
+		return -EIO;
 	err = table_map(d);
 	if (err)
 		return err;
@@ -124,6 +126,8 @@ void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m)
 
 	BUG_ON(i >= d->msix_vectors || !d->msix_map);
 	d->msix_msgs[i] = m ? *m : (struct msi_msg){ 0, 0 };
+	if (d->broken)
+		return; /* it is not a bus master, and its BARs are not to be decoded again */
 	command = decode_on(d);
 	entry_write(d, i, &d->msix_msgs[i]);
 	decode_back(d, command);

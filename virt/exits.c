@@ -74,27 +74,48 @@ static int msr_exit(struct vcpu *v, bool write)
 	return skip_opcode(v, 0x0f, write ? 0x30 : 0x32);
 }
 
-/* MOV CR8, reg: 0f 22 /0 with REX.R, or LOCK for REX.R outside of 64-bit mode (APM 3). */
-static int cr8_exit(struct vcpu *v)
+/* MOV CRn, reg: 0f 22, the register in ModRM; for CR8 REX.R, or LOCK outside of 64-bit mode (APM 3). */
+static bool cr_operand(struct vcpu *v, u64 *value, u64 *next_rip)
 {
 	struct insn_prefixes p;
 	struct vcpu_mode m;
 	u8 code[INSN_MAX];
 	unsigned n = guest_fetch(v, code);
-	u64 value;
 
 	virt_ops->get_mode(v->arch, &m);
 	insn_prefixes(&p, code, n, m.bits);
 	if (p.length + 3u > n || code[p.length] != 0x0f || code[p.length + 1] != 0x22)
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-	value = v->arch->gpr[(code[p.length + 2] & 7) | (p.rex & 1) << 3];
+		return false;
+	*value = v->arch->gpr[(code[p.length + 2] & 7) | (p.rex & 1) << 3];
 	if (m.bits != 64)
-		value = (u32)value;
+		*value = (u32)*value;
+	*next_rip = v->arch->rip + p.length + 3;
+	return true;
+}
+
+static int cr4_exit(struct vcpu *v)
+{
+	u64 value, next_rip;
+
+	if (!cr_operand(v, &value, &next_rip))
+		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+	if (virt_ops->set_cr4(v->arch, value))
+		return vcpu_inject_exception(v, TRAP_GP, true, 0);
+	virt_ops->skip(v->arch, next_rip);
+	return 1;
+}
+
+static int cr8_exit(struct vcpu *v)
+{
+	u64 value, next_rip;
+
+	if (!cr_operand(v, &value, &next_rip))
+		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
 	if (value > 15)
 		return vcpu_inject_exception(v, TRAP_GP, true, 0);
 	v->arch->cr8 = (u8)value;
 	lapic_set_cr8(&v->lapic, (u8)value);
-	virt_ops->skip(v->arch, v->arch->rip + p.length + 3);
+	virt_ops->skip(v->arch, next_rip);
 	return 1;
 }
 
@@ -177,6 +198,8 @@ int vcpu_exit_handle(struct vcpu *v)
 	case VCPU_EXIT_RDMSR:
 	case VCPU_EXIT_WRMSR:
 		return msr_exit(v, e->kind == VCPU_EXIT_WRMSR);
+	case VCPU_EXIT_CR4_WRITE:
+		return cr4_exit(v);
 	case VCPU_EXIT_CR8_WRITE:
 		return cr8_exit(v);
 	case VCPU_EXIT_NESTED_FAULT:

@@ -25,6 +25,8 @@
 #define PF_W BIT(1)
 #define PF_U BIT(2)
 
+#define WALK_TRIES 16 /* against a guest that changes its tables all the time */
+
 struct walk {
 	struct slots *slots;
 	const struct vcpu_mode *mode;
@@ -32,19 +34,25 @@ struct walk {
 	u64 rights; /* PTE_W and PTE_U of all levels so far */
 };
 
-/* An entry of 4 or 8 bytes, with the accessed (and for a written leaf dirty) bit set as the CPU does. */
+/* An entry of 4 or 8 bytes. Eight aligned ones are read at once, not torn. */
 static int entry_read(struct walk *w, gpa_t gpa, unsigned size, u64 *entry)
 {
-	*entry = 0;
-	return slots_read(w->slots, gpa, entry, size);
+	int r = slots_read(w->slots, ALIGN_DOWN(gpa, 8), entry, 8);
+
+	if (!r && size == 4)
+		*entry = gpa & 4 ? *entry >> 32 : (u32)*entry;
+	return r;
 }
 
-static void entry_touch(struct walk *w, gpa_t gpa, unsigned size, u64 entry, bool leaf)
+/* The accessed (and for a written leaf dirty) bit is set as the CPU does, unless the table is
+ * read-only. -EAGAIN: another CPU has changed the entry, and the walk is of no use any more. */
+static int entry_touch(struct walk *w, gpa_t gpa, unsigned size, u64 entry, bool leaf)
 {
 	u64 touched = entry | PTE_A | (leaf && w->write ? PTE_D : 0);
 
-	if (touched != entry && slots_write(w->slots, gpa, &touched, size))
-		log_debug("guest page table at 0x%llx is read-only", (unsigned long long)gpa);
+	if (touched != entry && slots_exchange(w->slots, gpa, size, entry, touched) == -EAGAIN)
+		return -EAGAIN;
+	return 0;
 }
 
 static bool rights_suffice(const struct walk *w)
@@ -56,7 +64,7 @@ static bool rights_suffice(const struct walk *w)
 	return !w->write || (w->rights & PTE_W) || (!user && !(w->mode->cr0 & CR0_WP));
 }
 
-/* 0, -EFAULT (with the present bit in *error or not), -ENXIO. */
+/* 0, -EFAULT (with the present bit in *error or not), -EAGAIN, -ENXIO. */
 static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned size, gpa_t *gpa,
 		       u32 *error)
 {
@@ -81,8 +89,8 @@ static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned siz
 		leaf = level == 1 || (!pdpte && (entry & PTE_LARGE) && level <= 3 &&
 				      (size == 8 || (w->mode->cr4 & CR4_PSE)));
 		if (!leaf) {
-			if (!pdpte)
-				entry_touch(w, at, size, entry, false);
+			if (!pdpte && entry_touch(w, at, size, entry, false))
+				return -EAGAIN;
 			table = size == 8 ? entry & PTE_ADDR : entry & 0xfffff000ull;
 			continue;
 		}
@@ -90,7 +98,8 @@ static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned siz
 			*error |= PF_P;
 			return -EFAULT;
 		}
-		entry_touch(w, at, size, entry, true);
+		if (entry_touch(w, at, size, entry, true))
+			return -EAGAIN;
 		*gpa = entry & (size == 8 ? PTE_ADDR : 0xfffff000ull);
 		if (size == 4 && level == 2) /* PSE-36: bits 13-20 are 32-39 */
 			*gpa = (entry & 0xffc00000ull) | (entry >> 13 & 0xff) << 32;
@@ -103,9 +112,9 @@ static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned siz
 static int translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool write, gpa_t *gpa,
 		     struct guest_fault *f)
 {
-	struct walk w = { .slots = &v->vm->slots, .mode = m, .write = write, .rights = ~0ull };
-	u32 error = (write ? PF_W : 0) | (m->cpl == 3 ? PF_U : 0);
-	int r;
+	unsigned levels = m->efer & EFER_LMA ? m->cr4 & CR4_LA57 ? 5 : 4 : m->cr4 & CR4_PAE ? 3 : 2;
+	int r = -EAGAIN;
+	u32 error = 0;
 
 	if (!(m->efer & EFER_LMA))
 		linear = (u32)linear;
@@ -113,12 +122,12 @@ static int translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool
 		*gpa = linear;
 		return 0;
 	}
-	if (m->efer & EFER_LMA)
-		r = tables_walk(&w, linear, m->cr4 & CR4_LA57 ? 5 : 4, 8, gpa, &error);
-	else if (m->cr4 & CR4_PAE)
-		r = tables_walk(&w, linear, 3, 8, gpa, &error);
-	else
-		r = tables_walk(&w, linear, 2, 4, gpa, &error);
+	for (unsigned i = 0; r == -EAGAIN && i < WALK_TRIES; i++) {
+		struct walk w = { .slots = &v->vm->slots, .mode = m, .write = write, .rights = ~0ull };
+
+		error = (write ? PF_W : 0) | (m->cpl == 3 ? PF_U : 0);
+		r = tables_walk(&w, linear, levels, levels == 2 ? 4 : 8, gpa, &error);
+	}
 	*f = (struct guest_fault){ .address = linear, .error = error };
 	return r;
 }

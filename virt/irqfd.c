@@ -33,11 +33,15 @@ static void irqfd_free(struct irqfd *f)
 
 static int irqfd_assign(struct vm *vm, struct eventfd *e, u32 gsi)
 {
+	unsigned count = 0;
 	struct irqfd *f;
 
-	for (f = vm->irqfds; f; f = f->next)
+	for (f = vm->irqfds; f; f = f->next, count++)
 		if (f->eventfd == e)
 			return refuse(-EBUSY, "the eventfd is already the irqfd of interrupt %u", f->gsi);
+	/* They outlive their descriptors: without a limit a program could have any number. */
+	if (count >= VM_MAX_GSIS)
+		return refuse(-ENOSPC, "a VM has at most %u irqfds", VM_MAX_GSIS);
 	f = kzalloc(sizeof(*f));
 	if (!f)
 		return -ENOMEM;

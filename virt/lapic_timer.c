@@ -51,9 +51,16 @@ static u64 tsc_to_ns(u64 ticks)
 	}
 	tsc -= tsc_first;
 	ns -= ns_first;
-	if (ns < NS_PER_MS || !tsc || ticks >= UINT64_MAX / ns)
+	if (ns < NS_PER_MS || !tsc)
 		return MIN(ticks, LONGEST_NS);
-	return MIN(ticks * ns / tsc, LONGEST_NS);
+	/* Only their ratio counts: small enough that no product below overflows, however long we run. */
+	while ((ns | tsc) >> 32) {
+		ns >>= 1;
+		tsc >>= 1;
+	}
+	if (!ns || !tsc || ticks / tsc >= LONGEST_NS / ns)
+		return LONGEST_NS;
+	return ticks / tsc * ns + ticks % tsc * ns / tsc;
 }
 
 static u64 guest_tsc(const struct lapic *l)

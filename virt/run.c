@@ -120,7 +120,7 @@ static bool enter(struct vcpu *v)
 	struct vm *vm = v->vm;
 	u32 generation;
 
-	v->cpu = arch_cpu_id();
+	WRITE_ONCE(v->cpu, arch_cpu_id()); /* before in_guest: a kicker reads them the other way round */
 	WRITE_ONCE(v->in_guest, true);
 	full_fence();
 	if (READ_ONCE(v->requests) || READ_ONCE(vm->closed)) {

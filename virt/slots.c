@@ -287,3 +287,40 @@ int slots_write(struct slots *s, gpa_t gpa, const void *buf, size_t n)
 	}
 	return 0;
 }
+
+struct exchange {
+	uaddr_t hva;
+	unsigned size;
+	u64 old, new;
+};
+
+static int exchange_in_page(void *arg, const struct mm_page *page)
+{
+	struct exchange *x = arg;
+	paddr_t pa = page->pa + (x->hva - page->addr);
+	u32 old = (u32)x->old;
+	bool done;
+
+	if (!frame_is_ram(pa))
+		return -ENXIO;
+	if (x->size == 8)
+		done = __atomic_compare_exchange_n((u64 *)phys_to_virt(pa), &x->old, x->new, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	else
+		done = __atomic_compare_exchange_n((u32 *)phys_to_virt(pa), &old, (u32)x->new, false,
+						   __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return done ? 0 : -EAGAIN;
+}
+
+int slots_exchange(struct slots *s, gpa_t gpa, unsigned size, u64 old, u64 new)
+{
+	struct exchange x = { .size = size, .old = old, .new = new };
+	struct mm *mm = READ_ONCE(s->mm);
+	size_t n = size;
+
+	if (!mm)
+		return -EIO;
+	if (!IS_ALIGNED(gpa, size) || !memory_at(s, gpa, &n, &x.hva, true))
+		return -ENXIO;
+	return mm_with_page(mm, x.hva, ARCH_FAULT_WRITE, exchange_in_page, &x);
+}

@@ -61,6 +61,11 @@ int must_check slots_fault(struct slots *s, gpa_t gpa, unsigned access);
 /* Guest memory for the emulation, in the thread of the VMM. -ENXIO: not all of it is memory. */
 int must_check slots_read(struct slots *s, gpa_t gpa, void *buf, size_t n);
 int must_check slots_write(struct slots *s, gpa_t gpa, const void *buf, size_t n);
+/*
+ * A naturally aligned entry of 4 or 8 bytes of a guest's page tables from `old` to `new`, at once, as a
+ * CPU's walk does. -EAGAIN: it is not `old` any more; -ENXIO, -EIO, -EFAULT: no memory to write.
+ */
+int must_check slots_exchange(struct slots *s, gpa_t gpa, unsigned size, u64 old, u64 new);
 /* Findings: leaves that show what the process does not map. */
 unsigned slots_audit(struct slots *s);
 

@@ -106,6 +106,7 @@ static void test_leaves(void **state)
 				 .flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS };
 	struct pt_leaf leaf;
 	u8 byte = 0x77;
+	u64 entry;
 
 	(void)state;
 	begin();
@@ -146,6 +147,18 @@ static void test_leaves(void **state)
 	byte = 0;
 	assert_int_equal(slots_read(&slots, SZ_1G + 0x1000, &byte, 1), 0);
 	assert_int_equal(byte, 0x77);
+	/* An entry of a table changes only from what it was, and only where it may. */
+	entry = 0x27;
+	assert_int_equal(slots_write(&slots, SZ_1G + 0x2008, &entry, 8), 0);
+	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 8, 0x27, 0x1000000067), 0);
+	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 8, 0x27, 0), -EAGAIN);
+	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x200c, 4, 0x10, 0x33), 0);
+	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 4, 0x10, 0x44), -EAGAIN);
+	assert_int_equal(slots_read(&slots, SZ_1G + 0x2008, &entry, 8), 0);
+	assert_true(entry == 0x3300000067);
+	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2004, 8, 0, 0), -ENXIO);
+	assert_int_equal(slots_exchange(&slots, 3 * SZ_1G, 8, 0, 1), -ENXIO);
+	assert_int_equal(slots_exchange(&slots, 5 * SZ_1G, 8, 0, 1), -ENXIO);
 	/* One page of a large leaf goes: nothing of the leaf stays. */
 	assert_int_equal(mm_unmap(mm, BASE + SZ_4K, SZ_4K), 0);
 	assert_false(pt_lookup(&slots.table, SZ_1G, &leaf));

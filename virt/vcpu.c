@@ -80,8 +80,10 @@ static int shared_create(struct vcpu *v)
 
 		if (r)
 			return r;
+		r = frame_get(page.pa + (i * PAGE_SIZE - page.off));
+		if (r)
+			return r;
 		v->shared_pa[i] = page.pa + (i * PAGE_SIZE - page.off);
-		frame_get(v->shared_pa[i]);
 	}
 	v->run = phys_to_virt(v->shared_pa[0]);
 	v->port_data = phys_to_virt(v->shared_pa[1]);

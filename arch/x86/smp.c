@@ -4,6 +4,9 @@
  * deadline. Each gets its block, a kernel stack and interrupt stacks before it is woken, and says that
  * it is up by its bit in cpus_online. One that does not come is put back into INIT, so that it cannot
  * wake later with another's stack, and named.
+ *
+ * At the deadline both sides take `starting`, and only one gets it: the other CPU, which then goes online, or we,
+ * after which it never does. So no CPU in INIT has its bit set.
  */
 #include "arch/x86/early.h"
 #include "kernel/acpi.h"
@@ -11,6 +14,7 @@
 #include "kernel/thread.h"
 
 #define INIT_DELAY (200 * NS_PER_US)
+#define INIT_SETTLE (10 * NS_PER_MS) /* until a CPU has certainly stopped */
 #define POLL (20 * NS_PER_US)
 #define SIPI_RETRY (10 * NS_PER_MS)
 #define START_DEADLINE (2 * NS_PER_S)
@@ -19,7 +23,7 @@ extern char trampoline_start[], trampoline_end[], trampoline_gdt[], trampoline_g
 extern char trampoline_jump[], trampoline_cr3[], trampoline_efer[], trampoline_stack[], trampoline_entry[];
 extern char trampoline_long[];
 
-static struct percpu *starting; /* whose start is under way */
+static struct percpu *starting; /* whose start is under way; NULL: taken */
 
 unsigned arch_cpu_count(void)
 {
@@ -36,18 +40,28 @@ static void slot_set(const char *slot, size_t off, u64 v, size_t n)
 	memcpy((u8 *)phys_to_virt(trampoline_page) + (slot - trampoline_start) + off, &v, n);
 }
 
+/* The block whose start is under way: to its CPU, or back to who gives that CPU up. NULL: the other has it. */
+static struct percpu *starting_take(void)
+{
+	return __atomic_exchange_n(&starting, NULL, __ATOMIC_SEQ_CST);
+}
+
 /* First C code of another CPU; on its kernel stack, trampoline_root loaded. */
 static void ap_main(void) __attribute__((noreturn));
 static void ap_main(void)
 {
-	struct percpu *p = starting;
+	struct percpu *p = READ_ONCE(starting);
 
+	if (!p)
+		cpu_halt_forever();
 	gdt_load(p);
 	idt_load();
 	cpu_enable();
 	tlb_load_root(p, paging_root);
 	apic_init(false);
 	apic_timer_init();
+	if (!starting_take())
+		cpu_halt_forever(); /* too late: INIT is on its way */
 	__atomic_or_fetch(&cpus_online, BIT(p->cpu_id), __ATOMIC_SEQ_CST);
 	upcalls.cpu_online();
 	__builtin_unreachable();
@@ -81,15 +95,16 @@ static bool up_by(unsigned id, u64 deadline)
 
 static bool cpu_start(unsigned id, u32 apic_id)
 {
+	struct percpu *p = percpu_create(id, apic_id);
 	u64 now = arch_now_ns();
 	u8 *stack = arch_kstack_alloc();
 
-	starting = percpu_create(id, apic_id);
-	if (!starting || !stack) {
+	if (!p || !stack) {
 		log_err("CPU with APIC id %u stays off: no memory for it", apic_id);
 		return false;
 	}
-	percpu_of[id] = starting;
+	percpu_of[id] = p;
+	WRITE_ONCE(starting, p);
 	slot_set(trampoline_stack, 0, (u64)stack + ARCH_KSTACK_SIZE, 8);
 	apic_send(apic_id, ICR_INIT);
 	thread_sleep_until(arch_now_ns() + INIT_DELAY);
@@ -97,9 +112,11 @@ static bool cpu_start(unsigned id, u32 apic_id)
 	if (up_by(id, now + SIPI_RETRY))
 		return true;
 	apic_send(apic_id, ICR_STARTUP(trampoline_page >> PAGE_SHIFT));
-	if (up_by(id, now + START_DEADLINE))
-		return true;
+	if (up_by(id, now + START_DEADLINE) || !starting_take())
+		return true; /* in the last moment: its bit follows at once */
 	apic_send(apic_id, ICR_INIT);
+	thread_sleep_until(arch_now_ns() + INIT_SETTLE);
+	percpu_of[id] = NULL;
 	log_err("CPU with APIC id %u does not start: no answer within 2 s; it stays off", apic_id);
 	return false;
 }

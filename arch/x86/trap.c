@@ -95,10 +95,11 @@ static void kernel_page_fault(struct user_regs *regs, u64 addr)
 	u64 fixup = extable_fixup(regs->rip);
 	int err = -EFAULT;
 
-	if (!fixup || (regs->orig_rax & (PF_RESERVED | PF_FETCH)))
+	/* usercopy.c lets no other address through, so beyond the user half it is our own buffer that is bad. */
+	if (!fixup || addr >= USER_TOP || (regs->orig_rax & (PF_RESERVED | PF_FETCH)))
 		trap_fatal(regs, TRAP_PF, addr);
 	/* A copy made with interrupts off cannot sleep for its page. */
-	if (addr < USER_TOP && (regs->rflags & RFLAGS_IF) && upcalls.user_fault) {
+	if ((regs->rflags & RFLAGS_IF) && upcalls.user_fault) {
 		cpu_sti();
 		err = upcalls.user_fault(addr, fault_access(regs->orig_rax));
 		cpu_cli();
@@ -141,10 +142,7 @@ void trap_dispatch(struct user_regs *regs, unsigned vector)
 		user_exception(regs, vector);
 		return;
 	}
-	addr = extable_fixup(regs->rip);
-	if (vector != TRAP_GP || !addr)
-		trap_fatal(regs, vector, 0);
-	regs->rip = addr; /* a non-canonical user address that got past the range check */
+	trap_fatal(regs, vector, 0);
 }
 
 /* NMI, #DF, #MC, and #DB in ring 0; on their own stacks. */

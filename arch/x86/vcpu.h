@@ -72,6 +72,7 @@ enum vcpu_exit_kind {
 	VCPU_EXIT_IO,
 	VCPU_EXIT_RDMSR,
 	VCPU_EXIT_WRMSR,
+	VCPU_EXIT_CR4_WRITE,
 	VCPU_EXIT_CR8_WRITE,
 	VCPU_EXIT_NESTED_FAULT,
 	VCPU_EXIT_XSETBV,
@@ -142,6 +143,8 @@ struct vcpu_ops {
 	/* -EINVAL: no CPU can be in this state. */
 	int (*set_sregs)(struct arch_vcpu *v, const struct vcpu_sregs *s);
 	void (*set_cr2)(struct arch_vcpu *v, u64 cr2);
+	/* -EINVAL: it has bits of features that guests are not offered, or the CPU would refuse it now. */
+	int (*set_cr4)(struct arch_vcpu *v, u64 cr4);
 	/* MSRs that are part of the CPU's state (EFER included). false: not one of them. set: -EINVAL
 	 * for a value that the CPU would refuse, -ENOENT when it is not one of them. */
 	bool (*get_msr)(const struct arch_vcpu *v, u32 msr, u64 *value);

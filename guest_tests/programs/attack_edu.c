@@ -60,6 +60,9 @@ static void test_messages_by_dma(void)
 	static const unsigned free_ones[] = { 0, 64, 100, 0x0fff, 0x1000, 0x7fff, 0x8000, 0xffff };
 	uint64_t came = 0;
 
+	vfio_wait(n.admin.irq, 0);
+	vfio_wait(n.io.irq, 0);
+	vfio_wait(e.irq, 0);
 	memset(page, 0, 4096);
 	edu_dma_quiet(&e, IOVA, 4096, false);
 	for (unsigned i = 0; i < sizeof(free_ones) / sizeof(free_ones[0]); i++) {

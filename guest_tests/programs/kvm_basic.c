@@ -226,6 +226,54 @@ static void test_faults(struct machine *m)
 	check_equal("no nested guests", machine_run_done(m), DONE);
 }
 
+/* CR4 takes features that the CPU has for guests (PGE here), and not those that CPUID does not name. */
+GUEST(64, cr4_good, "mov %cr4, %r9\n or $0x80, %r9\n mov %r9, %cr4\n mov %cr4, %rbx\n" GUEST_DONE);
+GUEST(64, cr4_keys, "mov %cr4, %rax\n or $0x400000, %eax\n mov %rax, %cr4\n" GUEST_DONE);
+GUEST(64, cr4_pae, "mov %cr4, %rax\n and $~0x20, %eax\n mov %rax, %cr4\n" GUEST_DONE);
+GUEST(16, cr4_real, "mov $0x10, %eax\n mov %eax, %cr4\n mov %cr4, %ebx\n" GUEST_DONE);
+
+static void cr4_faults(struct machine *m, const char *name, const uint8_t *code, const uint8_t *end)
+{
+	struct kvm_regs regs;
+
+	machine_start_long(m, code, end);
+	memcpy(m->memory + 0x3100, fault_start, (size_t)(fault_end - fault_start));
+	machine_gate(m, 13, 0x3100);
+	check_equal(name, machine_run_done(m), DONE);
+	ioctl(m->vcpu, KVM_GET_REGS, &regs);
+	check_true("at the handler of #GP", regs.rip >= 0x3100 && regs.rip < 0x3200 && regs.rbx == 0);
+}
+
+static void test_cr4(void)
+{
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + sizeof(c->entries[0]));
+	struct machine own, *m = &own;
+	struct kvm_regs regs;
+	struct kvm_sregs s;
+
+	machine_create(m, 0);
+	c->nent = 1;
+	check_errno("cpuid without features", ioctl(m->vcpu, KVM_SET_CPUID2, c), 0);
+	free(c);
+	machine_start_long(m, cr4_good_start, cr4_good_end);
+	check_equal("cr4 write", machine_run_done(m), DONE);
+	ioctl(m->vcpu, KVM_GET_REGS, &regs);
+	check_true("cr4 read back", (regs.rbx & 0xa0) == 0xa0 && regs.rbx == regs.r9);
+	ioctl(m->vcpu, KVM_GET_SREGS, &s);
+	check_equal("cr4 for the VMM", (long long)s.cr4, (long long)regs.rbx);
+	cr4_faults(m, "protection keys without CPUID bit", cr4_keys_start, cr4_keys_end);
+	cr4_faults(m, "long mode without PAE", cr4_pae_start, cr4_pae_end);
+	s.cr4 |= 1u << 22;
+	check_errno("set sregs with protection keys", ioctl(m->vcpu, KVM_SET_SREGS, &s), -EINVAL);
+	machine_destroy(m);
+	machine_create(m, 0);
+	machine_start_real(m, cr4_real_start, cr4_real_end);
+	check_equal("cr4 write in real mode", machine_run_done(m), DONE);
+	ioctl(m->vcpu, KVM_GET_REGS, &regs);
+	check_equal("cr4 read back in real mode", (long long)(uint32_t)regs.rbx, 0x10);
+	machine_destroy(m);
+}
+
 static void test_fpu(struct machine *m)
 {
 	struct kvm_fpu fpu;
@@ -299,6 +347,7 @@ int main(void)
 	test_fpu(&m);
 	test_immediate_exit(&m);
 	machine_destroy(&m);
+	test_cr4();
 	test_death();
 	return check_result();
 }

@@ -136,6 +136,30 @@ static void test_use(struct machine *m)
 	munmap(p, 0x200000);
 }
 
+/* String I/O, whose operands the system and not the CPU looks up in the guest's page tables. */
+GUEST(64, string_io,
+      "mov $0x600000, %esi\n mov $0x1234, %edx\n mov $4, %ecx\n cld\n rep outsb\n"
+      "mov $0x600000, %edi\n mov $1, %ecx\n rep insb\n" GUEST_DONE);
+#define PTE_ACCESSED_DIRTY 0x60u
+
+static void test_tables(struct machine *m)
+{
+	const volatile uint64_t *entry = (uint64_t *)(m->memory + TABLES_GPA) + 1024 + 3;
+	int r;
+
+	machine_start_long(m, string_io_start, string_io_end);
+	check_true("outs", machine_run(m) == KVM_EXIT_IO && m->run->io.direction == KVM_EXIT_IO_OUT);
+	check_equal("marks its page accessed", (long long)(*entry & PTE_ACCESSED_DIRTY), 0x20);
+	while ((r = machine_run(m)) == KVM_EXIT_IO && m->run->io.direction == KVM_EXIT_IO_OUT &&
+	       m->run->io.port != DONE_PORT)
+		;
+	check_true("ins", r == KVM_EXIT_IO && m->run->io.direction == KVM_EXIT_IO_IN);
+	*machine_io(m) = 0x42;
+	check_equal("after ins", machine_run_done(m), DONE);
+	check_equal("ins marks its page dirty", (long long)(*entry & PTE_ACCESSED_DIRTY), 0x60);
+	check_equal("and wrote it", m->memory[0x600000], 0x42);
+}
+
 /* Counts up in memory at EXTRA_GPA for ever, in the second page too. */
 GUEST(64, count,
       "mov $0x40000000, %edx\n"
@@ -238,6 +262,7 @@ int main(void)
 	machine_create(&m, 0);
 	test_errors(&m);
 	test_use(&m);
+	test_tables(&m);
 	test_running(&m);
 	machine_destroy(&m);
 	test_close();

@@ -69,6 +69,13 @@ static int presence_get(struct vtd_domain *d, struct vtd_unit *u, struct vtd_pre
 	if (r)
 		return r;
 	p->unit = u;
+	p->pasid = 0;
+	if (u->caps.scalable)
+		r = vtd_pasid_make(u, d, p->did, &p->pasid);
+	if (r) {
+		did_free(u, p->did);
+		return r;
+	}
 	if (u->caps.caching_mode || u->caps.write_buffer)
 		d->announce = true;
 	if (p == &d->on[d->non])
@@ -87,43 +94,46 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 	if (v->domain)
 		return refuse(-EBUSY, "%s is attached already", v->pci->name);
 	/* Whoever attaches makes another domain then. */
-	return !(c->all_levels & BIT(d->pt.levels)) || c->max_leaf < d->pt.max_leaf || (!c->coherent && !d->pt.flush) ||
+	return d->pt.fmt != (c->first_stage ? &pt_x86 : &pt_vtd_sl) || !(c->all_levels & BIT(d->pt.levels)) || c->max_leaf < d->pt.max_leaf || (!c->walk_coherent && !d->pt.flush) ||
 	       BIT(c->width) - 1 < d->geometry.aperture_end || (d->geometry.snoop && !c->snoop) ? -EINVAL : 0;
 }
 
-/* Block the device's requester ids and make the unit forget them and the domain's translations. */
-static int context_block(struct vtd_dev *v, u16 did)
+/*
+ * Make the unit forget the device's context entries and the domain's translations. `tag` is the domain id
+ * that the entries are remembered under; in scalable mode they have none, and all are dropped.
+ */
+static int forget(struct vtd_dev *v, u16 tag, u16 did)
 {
-	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
+	struct vtd_unit *u = v->unit;
+	struct vtd_entry inv[PCI_MAX_ALIASES + 4];
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < v->naliases; i++) {
-		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
-		inv[n++] = vtd_inv_context_device(did, alias_rid(&v->alias[i]));
+	if (u->caps.scalable) {
+		inv[n++] = vtd_inv_context_global();
+		inv[n++] = vtd_inv_fence(u);
+		inv[n++] = vtd_inv_pasid_global();
 	}
-	if (!v->unit->on && !v->unit->failed)
-		return 0;
-	inv[n++] = vtd_inv_fence(v->unit);
-	inv[n++] = vtd_inv_iotlb_domain(v->unit, did);
-	return vtd_queue_run(v->unit, inv, n);
+	for (unsigned i = 0; i < v->naliases && !u->caps.scalable; i++)
+		inv[n++] = vtd_inv_context_device(tag, alias_rid(&v->alias[i]));
+	inv[n++] = vtd_inv_fence(u);
+	inv[n++] = vtd_inv_iotlb_domain(u, did);
+	return vtd_queue_run(u, inv, n);
+}
+
+static int context_block(struct vtd_dev *v, u16 did)
+{
+	for (unsigned i = 0; i < v->naliases; i++)
+		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
+	return v->unit->on || v->unit->failed ? forget(v, did, did) : 0;
 }
 
 /* What not-present to present needs: nothing, or a write-buffer flush, or under caching mode the
  * invalidation of entries remembered as not present, which carry domain id 0 (6.1). */
 static int context_announce(struct vtd_dev *v, u16 did)
 {
-	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
-	unsigned n = 0;
-
 	if (!v->unit->on)
 		return 0;
-	if (!v->unit->caps.caching_mode)
-		return vtd_flush_write_buffer(v->unit);
-	for (unsigned i = 0; i < v->naliases; i++)
-		inv[n++] = vtd_inv_context_device(0, alias_rid(&v->alias[i]));
-	inv[n++] = vtd_inv_fence(v->unit);
-	inv[n++] = vtd_inv_iotlb_domain(v->unit, did);
-	return vtd_queue_run(v->unit, inv, n);
+	return v->unit->caps.caching_mode ? forget(v, 0, did) : vtd_flush_write_buffer(v->unit);
 }
 
 /* Undo of attach and all of detach; domain->lock held. */
@@ -135,8 +145,11 @@ static int dev_block(struct vtd_domain *d, struct vtd_dev *v, struct vtd_presenc
 		vtd_domain_quarantine(d);
 	TAILQ_REMOVE(&d->devs, v, link);
 	v->domain = NULL;
-	if (--p->ndevs == 0) /* a failed unit gives out no id again */
+	if (--p->ndevs == 0) { /* a failed unit gives out no id again */
 		did_free(p->unit, p->did);
+		if (p->pasid && !r)
+			vtd_pasid_free(p->pasid);
+	}
 	return r;
 }
 
@@ -156,7 +169,7 @@ static int domain_join(struct vtd_domain *d, struct vtd_dev *v)
 	TAILQ_INSERT_TAIL(&d->devs, v, link);
 	v->naliases = pci_dma_aliases(v->pci, v->alias);
 	for (unsigned i = 0; i < v->naliases && !r; i++)
-		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), d->pt.root, d->pt.levels, p->did);
+		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), vtd_context_entry(d, p));
 	if (!r)
 		r = context_announce(v, p->did);
 	if (r && dev_block(d, v, p))

@@ -42,9 +42,12 @@ static void unit_pages(struct vtd_unit *u, struct pages *p)
 	page_add(virt_to_phys(u->root), p);
 	if (u->queue)
 		page_add(virt_to_phys(u->queue), p);
-	for (unsigned bus = 0; bus < 256; bus++)
+	for (unsigned bus = 0; bus < 256; bus++) {
 		if (u->root[bus].lo & VTD_ROOT_P)
 			page_add(u->root[bus].lo & VTD_ADDR, p);
+		if (u->root[bus].hi & VTD_ROOT_P)
+			page_add(u->root[bus].hi & VTD_ADDR, p);
+	}
 	for (u64 at = 0; u->remapping && at < u->irt_entries * sizeof(*u->irt); at += SZ_4K)
 		page_add(virt_to_phys(u->irt) + at, p);
 }
@@ -56,8 +59,15 @@ static void collect(struct pages *p)
 
 	p->n = 0;
 	mm_each(mm_pages, p);
-	TAILQ_FOREACH(d, &vtd_domains, link)
+	TAILQ_FOREACH(d, &vtd_domains, link) {
 		pt_each_table(&d->pt, page_add, p);
+		for (unsigned i = 0; i < d->non; i++) {
+			if (!d->on[i].ndevs || !d->on[i].pasid)
+				continue;
+			page_add(d->on[i].pasid, p);
+			page_add(vtd_pasid_table(d->on[i].pasid), p);
+		}
+	}
 	TAILQ_FOREACH(u, &vtd_units, link)
 		unit_pages(u, p);
 }
@@ -142,6 +152,7 @@ static unsigned audit_domain(struct vtd_domain *d, const struct pages *tables)
 /* Is this context entry what an attached function needs? */
 static bool context_owned(struct vtd_unit *u, u16 rid, const struct vtd_entry *e)
 {
+	struct vtd_entry want;
 	struct pci_dev *dev;
 
 	pci_for_each(dev) {
@@ -153,11 +164,12 @@ static bool context_owned(struct vtd_unit *u, u16 rid, const struct vtd_entry *e
 		for (unsigned i = 0; i < v->naliases; i++) {
 			if ((u16)(v->alias[i].bus << 8 | v->alias[i].devfn) != rid)
 				continue;
-			for (unsigned k = 0; k < v->domain->non; k++)
-				if (v->domain->on[k].ndevs && v->domain->on[k].unit == u &&
-				    FIELD_GET(VTD_CONTEXT_DID, e->hi) == v->domain->on[k].did)
-					return (e->lo & VTD_ADDR) == v->domain->pt.root &&
-					       !FIELD_GET(VTD_CONTEXT_TT, e->lo);
+			for (unsigned k = 0; k < v->domain->non; k++) {
+				if (!v->domain->on[k].ndevs || v->domain->on[k].unit != u)
+					continue;
+				want = vtd_context_entry(v->domain, &v->domain->on[k]);
+				return e->lo == want.lo && e->hi == want.hi;
+			}
 		}
 	}
 	return false;
@@ -171,7 +183,7 @@ static unsigned audit_contexts(struct vtd_unit *u)
 	for (u32 rid = 0; u->on && rid < 0x10000; rid++) {
 		if ((rid & 0xff) == 0)
 			resched_point();
-		if (!(u->root[rid >> 8].lo & VTD_ROOT_P)) {
+		if (!((u->root[rid >> 8].lo | u->root[rid >> 8].hi) & VTD_ROOT_P)) {
 			rid |= 0xff;
 			continue;
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A domain: one second-level table (kernel/pt.h, format pt_vtd_sl) and the units it is on.
+ * A domain: one page table (kernel/pt.h; second stage, or first stage where units have no other) and the units it is on.
  *
  * After vtd_unmap() returns 0 no device reaches the range, under any translation a unit may still
  * have remembered and with no request in flight (drain); only then do emptied table pages go back.
@@ -30,7 +30,7 @@ int vtd_domain_create(struct pci_dev *dev, struct iommu_domain **out)
 
 	if (!d)
 		return -ENOMEM;
-	r = pt_init(&d->pt, &pt_vtd_sl, caps->levels, caps->max_leaf, !caps->coherent);
+	r = pt_init(&d->pt, caps->first_stage ? &pt_x86 : &pt_vtd_sl, caps->levels, caps->max_leaf, !caps->walk_coherent);
 	if (r) {
 		kfree(d);
 		return r;
@@ -119,7 +119,7 @@ static int domain_flush(struct vtd_domain *d, iova_t iova, u64 size, bool leaf_o
 		struct vtd_unit *u = d->on[i].unit;
 		unsigned n;
 
-		if (!d->on[i].ndevs || !u->on)
+		if (!d->on[i].ndevs)
 			continue;
 		if (only_caching && !u->caps.caching_mode) {
 			r = vtd_flush_write_buffer(u) ? -EIO : r;
@@ -139,6 +139,14 @@ static bool range_ok(const struct vtd_domain *d, iova_t iova, u64 size)
 	       size - 1 <= d->geometry.aperture_end - iova;
 }
 
+/* First stage (3.6): requests come as a user's; execution is not told apart (NXE 0), so no entry forbids it. */
+static unsigned leaf_prot(const struct vtd_domain *d, unsigned prot)
+{
+	if (d->pt.fmt == &pt_x86)
+		return prot | PT_USER | PT_EXEC;
+	return prot | (d->geometry.snoop ? PT_SNOOP : 0);
+}
+
 int vtd_map(struct iommu_domain *id, iova_t iova, paddr_t pa, u64 size, unsigned prot)
 {
 	struct vtd_domain *d = to_vtd(id);
@@ -147,11 +155,14 @@ int vtd_map(struct iommu_domain *id, iova_t iova, paddr_t pa, u64 size, unsigned
 	if (!range_ok(d, iova, size) || !IS_ALIGNED(pa, SZ_4K) || !(prot & (PT_READ | PT_WRITE)) ||
 	    (prot & ~(unsigned)(PT_READ | PT_WRITE)))
 		return -EINVAL;
+	if (d->pt.fmt == &pt_x86 && !(prot & PT_READ))
+		return refuse(-EINVAL, "IOVA 0x%llx: write-only, and its unit's first-stage tables cannot forbid reading",
+			      (unsigned long long)iova);
 	mutex_lock(&d->lock);
 	if (d->quarantined) {
 		r = -EIO;
 	} else {
-		r = pt_map(&d->pt, iova, pa, size, prot | (d->geometry.snoop ? PT_SNOOP : 0));
+		r = pt_map(&d->pt, iova, pa, size, leaf_prot(d, prot));
 		/* After an error the unit may have read what was there for a moment. */
 		flushed = r || d->announce ? domain_flush(d, iova, size, false, !r) : 0;
 		r = flushed ? flushed : r;

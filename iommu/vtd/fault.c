@@ -5,7 +5,8 @@
  *
  * The event is raised when FSTS.PPF goes from 0 to 1, so records are read and cleared until PPF is
  * clear; a device may fault faster than that, so an interrupt handles a bounded number of records
- * and leaves the rest to a timer.  Recording goes on for ever: an overflow is cleared too.  The
+ * and leaves the rest to a timer.  A requester that storms costs one look in 10 ms, its events are
+ * masked in between.  Recording goes on for ever: an overflow is cleared too.  The
  * unit's own interrupt is not remapped (5.1.3), and its message is written by us alone.
  */
 #include "iommu/vtd/vtd.h"
@@ -42,6 +43,41 @@ static const char *const interrupt_reasons[] = {
 	[0x8] = "reserved bits set in the posted descriptor",
 };
 #define INTERRUPT_REASONS 0x20
+/* Scalable mode. */
+static const char *const scalable_reasons[] = {
+	[0x38 - 0x30] = "root table not readable",
+	[0x39 - 0x30] = "root entry not present (no device of this half of the bus is attached)",
+	[0x3a - 0x30] = "reserved bits set in root entry",
+	[0x40 - 0x30] = "context table not readable",
+	[0x41 - 0x30] = "context entry not present (device not attached)",
+	[0x42 - 0x30] = "reserved bits set in context entry",
+	[0x43 - 0x30] = "context entry malformed",
+	[0x44 - 0x30] = "translation request or translated request blocked",
+	[0x45 - 0x30] = "request with a PASID blocked",
+	[0x47 - 0x30] = "page request blocked",
+	[0x50 - 0x30] = "PASID directory not readable",
+	[0x51 - 0x30] = "PASID directory entry not present",
+	[0x52 - 0x30] = "reserved bits set in PASID directory entry",
+	[0x58 - 0x30] = "PASID table not readable",
+	[0x59 - 0x30] = "PASID entry not present",
+	[0x5a - 0x30] = "reserved bits set in PASID entry",
+	[0x5b - 0x30] = "PASID entry malformed",
+	[0x5c - 0x30] = "request for execution blocked",
+	[0x5d - 0x30] = "request as supervisor blocked",
+	[0x70 - 0x30] = "first-stage page table not readable",
+	[0x71 - 0x30] = "first-stage entry not present",
+	[0x72 - 0x30] = "reserved bits set in first-stage entry",
+	[0x78 - 0x30] = "second-stage page table not readable",
+	[0x79 - 0x30] = "no permission in second-stage entry",
+	[0x7a - 0x30] = "reserved bits set in second-stage entry",
+	[0x80 - 0x30] = "address not canonical",
+	[0x81 - 0x30] = "first-stage entry is the supervisor's",
+	[0x83 - 0x30] = "address beyond the domain's width",
+	[0x85 - 0x30] = "no write permission",
+	[0x86 - 0x30] = "no read permission",
+	[0x87 - 0x30] = "address in the interrupt range",
+};
+#define SCALABLE_REASONS 0x30
 
 const char *vtd_fault_text(u8 reason)
 {
@@ -51,7 +87,9 @@ const char *vtd_fault_text(u8 reason)
 		text = dma_reasons[reason];
 	else if (reason >= INTERRUPT_REASONS && reason - INTERRUPT_REASONS < (int)ARRAY_SIZE(interrupt_reasons))
 		text = interrupt_reasons[reason - INTERRUPT_REASONS];
-	return text ? text : "a reason the manual keeps for other table modes";
+	else if (reason >= SCALABLE_REASONS && reason - SCALABLE_REASONS < (int)ARRAY_SIZE(scalable_reasons))
+		text = scalable_reasons[reason - SCALABLE_REASONS];
+	return text ? text : "a reason this driver does not know";
 }
 
 static bool is_interrupt_reason(u8 reason)
@@ -80,7 +118,7 @@ static bool record_take(struct vtd_unit *u, u32 i)
 		.text = vtd_fault_text(reason),
 	};
 	f.address = f.interrupt ? FIELD_GET(VTD_FRCD_INDEX, low) : low & VTD_FRCD_FI;
-	iommu_report_fault(&f);
+	u->storm |= iommu_report_fault(&f);
 	return true;
 }
 
@@ -96,8 +134,12 @@ void vtd_fault_poll(struct vtd_unit *u)
 		wr32(&u->mmio, VTD_FSTS, VTD_FSTS_PFO);
 		status = rd32(&u->mmio, VTD_FSTS);
 	}
-	if (status & VTD_FSTS_PPF) /* no new event will come: look again soon */
+	if (u->storm)
+		wr32(&u->mmio, VTD_FECTL, VTD_FECTL_IM);
+	/* No new event will come: look again soon. */
+	if (u->storm || (status & (VTD_FSTS_PPF | VTD_FSTS_PFO)))
 		ktimer_arm(&u->fault_timer, arch_now_ns() + POLL_AGAIN_NS);
+	u->storm = false;
 }
 
 static void fault_interrupt(void *arg)
@@ -107,7 +149,10 @@ static void fault_interrupt(void *arg)
 
 static void fault_timer(struct ktimer *t)
 {
-	vtd_fault_poll(container_of(t, struct vtd_unit, fault_timer));
+	struct vtd_unit *u = container_of(t, struct vtd_unit, fault_timer);
+
+	wr32(&u->mmio, VTD_FECTL, 0);
+	vtd_fault_poll(u);
 }
 
 int vtd_fault_start(struct vtd_unit *u)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Queued invalidation (VT-d 6.5.2): a ring of 256 descriptors in one page.
+ * Queued invalidation (VT-d 6.5.2): a ring of 256 descriptors (of 128 wide ones) in one page.
  *
  * A batch of descriptors and one wait descriptor are written, the tail register is written once, and
  * the status that the wait writes to memory is polled: one MMIO write and no read.  The queue lock
@@ -32,8 +32,12 @@ struct vtd_entry vtd_inv_context_device(u16 did, u16 sid)
 		FIELD_PREP(VTD_DESC_DID, did) | FIELD_PREP(VTD_DESC_SID, sid), 0 };
 }
 
+/* First-stage translations are named by PASID, ours is always 0; the unit drains without being asked. */
 static u64 iotlb(const struct vtd_unit *u, unsigned granularity, u16 did)
 {
+	if (u->caps.first_stage && granularity != VTD_G_GLOBAL)
+		return VTD_DESC_PIOTLB | FIELD_PREP(VTD_DESC_DID, did) |
+		       FIELD_PREP(VTD_DESC_G, granularity == VTD_G_DOMAIN ? VTD_PIOTLB_PASID : VTD_PIOTLB_PAGES);
 	return VTD_DESC_IOTLB | FIELD_PREP(VTD_DESC_G, granularity) | FIELD_PREP(VTD_DESC_DID, did) |
 	       (u->caps.drain_read ? VTD_DESC_DR : 0) | (u->caps.drain_write ? VTD_DESC_DW : 0);
 }
@@ -54,6 +58,11 @@ struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t i
 	return (struct vtd_entry){
 		iotlb(u, VTD_G_SELECTIVE, did),
 		(iova & ~(SZ_4K - 1)) | FIELD_PREP(VTD_DESC_AM, mask) | (leaf_only ? VTD_DESC_IH : 0) };
+}
+
+struct vtd_entry vtd_inv_pasid_global(void)
+{
+	return (struct vtd_entry){ VTD_DESC_PASID | FIELD_PREP(VTD_DESC_G, VTD_PASID_GLOBAL), 0 };
 }
 
 struct vtd_entry vtd_inv_iec_global(void)
@@ -80,10 +89,16 @@ struct vtd_entry vtd_inv_fence(struct vtd_unit *u)
 	return wait_desc(&u->fence, 1, true);
 }
 
+/* Scalable mode has 32-byte descriptors (6.5.2), whose upper half is always 0 here. */
+static u32 next(const struct vtd_unit *u, u32 at)
+{
+	return (at + (u->caps.scalable ? 2 : 1)) % VTD_QUEUE_ENTRIES;
+}
+
 static void queue_put(struct vtd_unit *u, struct vtd_entry e)
 {
 	u->queue[u->tail] = e;
-	u->tail = (u->tail + 1) % VTD_QUEUE_ENTRIES;
+	u->tail = next(u, u->tail);
 }
 
 static void queue_tell(struct vtd_unit *u)
@@ -124,7 +139,7 @@ static int queue_recover(struct vtd_unit *u, int why)
 		"status expected 0x%x, saw 0x%x", why == -ETIMEDOUT ? "timed out" : "error", VTD_FSTS, fsts, head,
 		u->tail, (unsigned long long)u->queue[head].lo, (unsigned long long)u->queue[head].hi,
 		u->sequence, READ_ONCE(u->status));
-	for (u32 i = head; i != u->tail; i = (i + 1) % VTD_QUEUE_ENTRIES)
+	for (u32 i = head; i != u->tail; i = next(u, i))
 		u->queue[i] = vtd_inv_fence(u);
 	arch_wmb();
 	wr32(&u->mmio, VTD_FSTS, fsts & QUEUE_ERRORS);
@@ -184,6 +199,6 @@ int vtd_queue_start(struct vtd_unit *u)
 	u->tail = 0;
 	wr32(&u->mmio, VTD_FSTS, QUEUE_ERRORS);
 	wr64(&u->mmio, VTD_IQT, 0);
-	wr64(&u->mmio, VTD_IQA, page);
+	wr64(&u->mmio, VTD_IQA, page | (u->caps.scalable ? VTD_IQA_DW : 0));
 	return vtd_gcmd(u, VTD_G_QIE, 0, VTD_G_QIE, VTD_G_QIE);
 }

@@ -47,12 +47,18 @@
 #define VTD_CAP_MAMV GENMASK(53, 48)
 #define VTD_CAP_DWD BIT(54)
 #define VTD_CAP_DRD BIT(55)
+#define VTD_CAP_FS1GP BIT(56)
+#define VTD_CAP_PI BIT(59)
 
 #define VTD_ECAP_C BIT(0)
 #define VTD_ECAP_QI BIT(1)
 #define VTD_ECAP_IR BIT(3)
 #define VTD_ECAP_EIM BIT(4)
 #define VTD_ECAP_SC BIT(7)
+#define VTD_ECAP_SMTS BIT(43)
+#define VTD_ECAP_SSTS BIT(46)
+#define VTD_ECAP_FSTS BIT(47)
+#define VTD_ECAP_SMPWC BIT(48)
 #define VTD_ECAP_IRO GENMASK(17, 8)
 
 /* Bits of GCMD and of GSTS that mirror each other. */
@@ -69,6 +75,7 @@
 
 #define VTD_RTADDR_TTM GENMASK(11, 10)
 #define VTD_TTM_LEGACY 0
+#define VTD_TTM_SCALABLE 1
 
 /* Register-based invalidation, 11.4.6: CCMD, and the IOTLB register 8 bytes above IVA at ECAP.IRO. */
 #define VTD_INV_GO BIT(63) /* ICC of CCMD, IVT of IOTLB */
@@ -94,6 +101,7 @@
 #define VTD_PMEN_PRS BIT(0)
 
 #define VTD_IQ_OFFSET GENMASK(18, 4) /* in IQH and IQT: 16-byte descriptors */
+#define VTD_IQA_DW BIT(11)           /* 32-byte descriptors */
 #define VTD_IRTA_S GENMASK(3, 0)     /* 2^(S+1) entries */
 #define VTD_IRTA_EIME BIT(11)
 
@@ -111,11 +119,16 @@
 #define VTD_DESC_IOTLB 0x2   /* 6.5.2.3 */
 #define VTD_DESC_IEC 0x4     /* 6.5.2.7 */
 #define VTD_DESC_WAIT 0x5    /* 6.5.2.8 */
+#define VTD_DESC_PIOTLB 0x6  /* 6.5.2.4, PASID-based */
+#define VTD_DESC_PASID 0x7   /* 6.5.2.2 */
 #define VTD_DESC_TYPE GENMASK(3, 0)
 #define VTD_DESC_G GENMASK(5, 4)
 #define VTD_G_GLOBAL 1
 #define VTD_G_DOMAIN 2
 #define VTD_G_SELECTIVE 3 /* a device (context) or pages (IOTLB) */
+#define VTD_PIOTLB_PASID 2     /* other numbers in PASID-based IOTLB and PASID-cache descriptors */
+#define VTD_PIOTLB_PAGES 3
+#define VTD_PASID_GLOBAL 3
 #define VTD_DESC_DID GENMASK(31, 16)
 #define VTD_DESC_SID GENMASK(47, 32)  /* context */
 #define VTD_DESC_DW BIT(6)            /* IOTLB */
@@ -137,11 +150,26 @@
 #define VTD_CONTEXT_AW GENMASK(2, 0)     /* high half: levels - 2 */
 #define VTD_CONTEXT_DID GENMASK(23, 8)
 
+/* 9.2 and 9.4: a scalable root entry has a table for each half of a bus, a context entry 32 bytes of
+ * which the first 8 lead to the PASID directory (PDTS 0: 128 entries) and the rest are 0. */
+#define VTD_PASID_P BIT(0)               /* 9.5 directory entry; 9.6 table entry, first 8 bytes */
+#define VTD_PASID_AW GENMASK(4, 2)
+#define VTD_PASID_PGTT GENMASK(8, 6)
+#define VTD_PGTT_FIRST 1
+#define VTD_PGTT_SECOND 2
+#define VTD_PASID_DID GENMASK(15, 0)     /* second 8 bytes */
+#define VTD_PASID_PWSNP BIT(23)
+#define VTD_PASID_PGSNP BIT(24)
+
 #define VTD_IRTE_P BIT(0)                /* 9.9 interrupt-remapping table entry, low half */
 #define VTD_IRTE_TM BIT(4)
 #define VTD_IRTE_V GENMASK(23, 16)
 #define VTD_IRTE_DST_XAPIC GENMASK(47, 40)
 #define VTD_IRTE_DST_X2APIC GENMASK(63, 32)
+#define VTD_IRTE_URG BIT(14)             /* 9.10 posted entry, low half */
+#define VTD_IRTE_IM BIT(15)
+#define VTD_IRTE_PDA_LOW GENMASK(63, 38) /* bits 31:6 of the descriptor's address */
+#define VTD_IRTE_PDA_HIGH GENMASK(63, 32) /* high half */
 #define VTD_IRTE_SID GENMASK(15, 0)      /* high half */
 #define VTD_IRTE_SVT GENMASK(19, 18)
 #define VTD_SVT_SID 1

@@ -31,6 +31,15 @@ static u64 irte_low(const struct irq *irq, bool level)
 	       (arch_x2apic() ? FIELD_PREP(VTD_IRTE_DST_X2APIC, apic) : FIELD_PREP(VTD_IRTE_DST_XAPIC, apic));
 }
 
+struct vtd_entry vtd_irte_posted(paddr_t descriptor, u8 vector, bool urgent, u64 source)
+{
+	return (struct vtd_entry){
+		.lo = VTD_IRTE_P | VTD_IRTE_IM | (urgent ? VTD_IRTE_URG : 0) | FIELD_PREP(VTD_IRTE_V, vector) |
+		      FIELD_PREP(VTD_IRTE_PDA_LOW, (descriptor & 0xffffffff) >> 6),
+		.hi = source | FIELD_PREP(VTD_IRTE_PDA_HIGH, descriptor >> 32),
+	};
+}
+
 /* Source-id check: exact for a function that is its own only alias, else the buses of its aliases. */
 static u64 irte_high(struct pci_dev *dev)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Root and context tables in legacy mode (VT-d 9.1, 9.3): which domain a requester id belongs to.
+ * Root and context tables (VT-d 9.1 to 9.4): which domain a requester id belongs to.  In scalable mode
+ * a bus has two tables of 128 wider entries, one for each half of its functions.
  *
  * A bus without an attached device has a not-present root entry, a requester id that nobody owns a
  * not-present context entry: blocked is the state of everything that is not attached.  Context
@@ -15,41 +16,56 @@
 
 #include "kernel/frames.h"
 
+/* The half of the root entry that leads to the requester's context table. */
+static u64 *root_slot(struct vtd_unit *u, u16 rid)
+{
+	struct vtd_entry *e = &u->root[rid >> 8];
+
+	return u->caps.scalable && (rid & 0x80) ? &e->hi : &e->lo;
+}
+
 /* The context entry, or NULL when its bus has no table. unit->lock is held. */
 static struct vtd_entry *context_find(struct vtd_unit *u, u16 rid)
 {
-	u64 root = u->root[rid >> 8].lo;
+	u64 root = *root_slot(u, rid);
 
 	if (!(root & VTD_ROOT_P))
 		return NULL;
-	return (struct vtd_entry *)phys_to_virt(root & VTD_ADDR) + (rid & 0xff);
+	return (struct vtd_entry *)phys_to_virt(root & VTD_ADDR) + (u->caps.scalable ? 2 * (rid & 0x7f) : rid & 0xff);
 }
 
-static int table_add(struct vtd_unit *u, u8 bus)
+static int table_add(struct vtd_unit *u, u16 rid)
 {
 	paddr_t table = frame_alloc(SZ_4K);
+	u64 *slot = root_slot(u, rid);
 
 	if (table == FRAME_NONE)
 		return -ENOMEM;
 	vtd_sync(u, phys_to_virt(table), SZ_4K);
-	WRITE_ONCE(u->root[bus].lo, table | VTD_ROOT_P);
-	vtd_sync(u, &u->root[bus], sizeof(u->root[bus]));
+	WRITE_ONCE(*slot, table | VTD_ROOT_P);
+	vtd_sync(u, slot, sizeof(*slot));
 	return 0;
 }
 
-int vtd_context_set(struct vtd_unit *u, u16 rid, paddr_t root, unsigned levels, u16 did)
+struct vtd_entry vtd_context_entry(const struct vtd_domain *d, const struct vtd_presence *p)
 {
-	struct vtd_entry want = {
-		.lo = root | VTD_CONTEXT_P, /* TT 0: translated requests and ATS are blocked */
-		.hi = FIELD_PREP(VTD_CONTEXT_AW, levels - 2) | FIELD_PREP(VTD_CONTEXT_DID, did),
+	if (p->unit->caps.scalable)
+		return (struct vtd_entry){ p->pasid | VTD_CONTEXT_P, 0 }; /* no PASID, no ATS; RID_PASID 0 */
+	return (struct vtd_entry){
+		.lo = d->pt.root | VTD_CONTEXT_P, /* TT 0: translated requests and ATS are blocked */
+		.hi = FIELD_PREP(VTD_CONTEXT_AW, d->pt.levels - 2) | FIELD_PREP(VTD_CONTEXT_DID, p->did),
 	};
+}
+
+int vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want)
+{
 	struct vtd_entry *e;
 	bool irq = spin_lock(&u->lock);
 	int r = 0;
 
 	e = context_find(u, rid);
 	if (!e) {
-		r = table_add(u, (u8)(rid >> 8));
+		r = table_add(u, rid);
 		e = r ? NULL : context_find(u, rid);
 	}
 	if (e && (e->lo & VTD_CONTEXT_P)) {

@@ -11,6 +11,7 @@
 #include "iommu/vtd/vtd.h"
 
 #include "kernel/frames.h"
+#include "kernel/options.h"
 
 int vtd_wait(struct vtd_unit *u, u32 reg, const char *name, u32 mask, u32 expect)
 {
@@ -63,15 +64,46 @@ static void unit_print(const struct vtd_unit *u)
 {
 	const struct vtd_caps *c = &u->caps;
 
-	vtd_log(6, u, "segment %u%s, %u-level, %u bits, 4K%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
-		"%u fault record%s", u->segment, u->include_all ? " (all devices)" : "", c->levels, c->width,
+	vtd_log(6, u, "segment %u%s, %s%u-level, %u bits, 4K%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
+		"%u fault record%s", u->segment, u->include_all ? " (all devices)" : "",
+		!c->scalable ? "" : c->first_stage ? "scalable first-stage " : "scalable ", c->levels, c->width,
 		c->max_leaf >= 2 ? " 2M" : "", c->max_leaf >= 3 ? " 1G" : "", c->queued ? ", QI" : "",
-		c->remap ? ", IR" : "", c->remap && c->eim ? " x2APIC" : "", c->domains,
-		c->coherent ? "" : "not ", c->snoop ? ", snoop control" : "",
+		c->remap ? ", IR" : "", !c->remap ? "" : c->eim && c->posted ? " x2APIC posted" : c->eim ? " x2APIC" : "", c->domains,
+		c->coherent && c->walk_coherent ? "" : "not ", c->snoop ? ", snoop control" : "",
 		c->page_selective ? ", page-selective" : "", c->caching_mode ? ", caching mode" : "",
 		c->write_buffer ? ", write buffer" : "", c->drain_read || c->drain_write ? ", drains" : "",
 		c->protected_regions ? ", protected regions" : "", c->fault_records,
 		c->fault_records == 1 ? "" : "s");
+}
+
+/*
+ * Scalable mode is for units that have no legacy tables or that firmware left running in it (so that
+ * nothing is switched off), and for who asks for it.
+ */
+static bool scalable_wanted(struct vtd_unit *u, u64 ecap, unsigned legacy_levels)
+{
+	const char *option = option_get("intel_iommu");
+	bool running = (rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) &&
+		       FIELD_GET(VTD_RTADDR_TTM, rd64(&u->mmio, VTD_RTADDR)) == VTD_TTM_SCALABLE;
+
+	return (ecap & VTD_ECAP_SMTS) && (ecap & VTD_ECAP_QI) && (ecap & (VTD_ECAP_SSTS | VTD_ECAP_FSTS)) &&
+	       (running || !legacy_levels || (option && strstr(option, "sm_on")));
+}
+
+/* First-stage addresses are canonical (3.6): of the 48 bits the top one must be 0 for us. */
+static void scalable_decode(struct vtd_caps *c, u64 cap, u64 ecap)
+{
+	u32 mgaw = (u32)FIELD_GET(VTD_CAP_MGAW, cap) + 1;
+
+	c->scalable = true;
+	c->walk_coherent = ecap & VTD_ECAP_SMPWC;
+	c->first_stage = !(ecap & VTD_ECAP_SSTS) || !c->levels;
+	if (c->first_stage) {
+		c->levels = 4;
+		c->all_levels = BIT(4);
+		c->max_leaf = cap & VTD_CAP_FS1GP ? 3 : 2;
+	}
+	c->width = (u8)(MIN(12u + 9u * c->levels, mgaw) - c->first_stage);
 }
 
 /* Abilities (11.4.2, 11.4.3); -ENODEV: these are not a unit's registers, or it cannot be driven. */
@@ -96,6 +128,7 @@ int vtd_unit_decode(struct vtd_unit *u)
 		.eim = ecap & VTD_ECAP_EIM, .snoop = ecap & VTD_ECAP_SC, .caching_mode = cap & VTD_CAP_CM,
 		.write_buffer = cap & VTD_CAP_RWBF, .page_selective = cap & VTD_CAP_PSI,
 		.drain_read = cap & VTD_CAP_DRD, .drain_write = cap & VTD_CAP_DWD,
+		.posted = cap & VTD_CAP_PI,
 		.protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
 		.max_mask = (u8)FIELD_GET(VTD_CAP_MAMV, cap),
 		.domains = 1u << MIN(4 + 2 * FIELD_GET(VTD_CAP_ND, cap), 16),
@@ -104,7 +137,11 @@ int vtd_unit_decode(struct vtd_unit *u)
 		.iotlb_offset = (u32)FIELD_GET(VTD_ECAP_IRO, ecap) * 16,
 	};
 	c->remap &= c->queued; /* 11.4.3: entries can be invalidated by descriptors only */
-	c->width = (u8)MIN(12u + 9u * c->levels, FIELD_GET(VTD_CAP_MGAW, cap) + 1);
+	c->walk_coherent = c->coherent;
+	if (scalable_wanted(u, ecap, c->levels))
+		scalable_decode(c, cap, ecap);
+	else
+		c->width = (u8)MIN(12u + 9u * c->levels, FIELD_GET(VTD_CAP_MGAW, cap) + 1);
 	unit_print(u);
 	invalidates = c->queued || FIELD_GET(VTD_VER_MAX, ver) < VTD_VER_NO_REGISTERS;
 	if (!c->levels || c->width < 32 || !invalidates) {
@@ -116,12 +153,17 @@ int vtd_unit_decode(struct vtd_unit *u)
 	return 0;
 }
 
+static u64 table_mode(const struct vtd_unit *u)
+{
+	return u->caps.scalable ? VTD_TTM_SCALABLE : VTD_TTM_LEGACY;
+}
+
 /* 11.4.5: the table mode changes only while translation is off. */
 static int firmware_mode_leave(struct vtd_unit *u)
 {
 	u64 mode = FIELD_GET(VTD_RTADDR_TTM, rd64(&u->mmio, VTD_RTADDR));
 
-	if (!(rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) || mode == VTD_TTM_LEGACY)
+	if (!(rd32(&u->mmio, VTD_GSTS) & VTD_G_TE) || mode == table_mode(u))
 		return 0;
 	vtd_log(4, u, "firmware left translation on in table mode %llu: off while tables are replaced, "
 		"bus masters are off", (unsigned long long)mode);
@@ -130,18 +172,23 @@ static int firmware_mode_leave(struct vtd_unit *u)
 
 static int root_start(struct vtd_unit *u)
 {
-	struct vtd_entry inv[3];
+	struct vtd_entry inv[5];
+	unsigned n = 0;
 	int r;
 
-	wr64(&u->mmio, VTD_RTADDR, virt_to_phys(u->root));
+	wr64(&u->mmio, VTD_RTADDR, virt_to_phys(u->root) | FIELD_PREP(VTD_RTADDR_TTM, table_mode(u)));
 	r = vtd_gcmd(u, VTD_G_SRTP, 0, VTD_G_SRTP, VTD_G_SRTP);
 	if (r)
 		return r;
 	/* 6.6: context cache first, then whatever was derived from it. */
-	inv[0] = vtd_inv_context_global();
-	inv[1] = vtd_inv_fence(u);
-	inv[2] = vtd_inv_iotlb_global(u);
-	return vtd_queue_run(u, inv, 3);
+	inv[n++] = vtd_inv_context_global();
+	inv[n++] = vtd_inv_fence(u);
+	if (u->caps.scalable) {
+		inv[n++] = vtd_inv_pasid_global();
+		inv[n++] = vtd_inv_fence(u);
+	}
+	inv[n++] = vtd_inv_iotlb_global(u);
+	return vtd_queue_run(u, inv, n);
 }
 
 int vtd_unit_tables(struct vtd_unit *u)

@@ -149,6 +149,22 @@ static void scopes_report(void)
 					 e.segment, s.bus, s.path[0], s.path[1], s.hops > 1 ? " and below" : "");
 }
 
+/* 8.8: integrated devices that firmware says need ATS, which is off. */
+static void ats_report(void)
+{
+	struct dmar_entry e;
+	struct pci_dev *dev;
+
+	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;) {
+		if (e.type != DMAR_SATC || !(e.flags & DMAR_ATC_REQUIRED))
+			continue;
+		pci_for_each(dev)
+			if (vtd_entry_covers(&e, dev))
+				log_warn("%s: needs ATS (SATC at DMAR offset 0x%x), which is off: it may not work", dev->name,
+					 e.offset);
+	}
+}
+
 /* Map the registers, all of them: IOTLB and fault records may lie beyond the first page. */
 static int unit_map(struct vtd_unit *u, u8 size)
 {
@@ -262,6 +278,7 @@ int vtd_init(const void *dmar, size_t len)
 		dev->iommu_unit = v;
 	}
 	scopes_report();
+	ats_report();
 	vtd_rmrr_boot();
 	TAILQ_FOREACH(u, &vtd_units, link)
 		if (!u->failed)

@@ -28,9 +28,13 @@ struct vtd_caps {
 	u8 all_levels;   /* bit n: tables of n levels can be read */
 	u8 max_leaf;     /* 1: 4K, 2: 2M, 3: 1G */
 	u8 width;        /* bits of a device address: least of levels and MGAW */
+	bool scalable;   /* root table mode: context entries lead to PASID tables */
+	bool first_stage; /* scalable, and its page tables are in x86 format */
 	bool coherent;   /* table reads snoop the caches */
+	bool walk_coherent; /* and page-table reads do */
 	bool queued, remap, eim, snoop, caching_mode, write_buffer, page_selective;
 	bool drain_read, drain_write, protected_regions;
+	bool posted;     /* interrupt entries can name a posted descriptor (5.2) */
 	u8 max_mask;     /* MAMV: address mask of a page-selective invalidation */
 	u32 domains;
 	u32 fault_offset, fault_records;
@@ -66,6 +70,7 @@ struct vtd_unit {
 	u32 sequence;            /* last status value asked for */
 	u32 status, fence;       /* the unit writes these: the wait's status, and what nobody reads */
 
+	bool storm;              /* a requester seen in this poll does not stop faulting */
 	struct irq fault_irq;
 	struct ktimer fault_timer;
 	TAILQ_ENTRY(vtd_unit) link;
@@ -93,6 +98,7 @@ struct vtd_domain {
 	struct vtd_presence {              /* one per unit that has a device of the domain */
 		struct vtd_unit *unit;
 		u16 did;
+		paddr_t pasid;             /* scalable mode: PASID directory */
 		unsigned ndevs;            /* 0: slot is free */
 	} on[VTD_MAX_UNITS];
 	unsigned non;                      /* slots used, free ones among them included */
@@ -143,14 +149,21 @@ struct vtd_entry vtd_inv_context_device(u16 did, u16 sid);
 struct vtd_entry vtd_inv_iotlb_global(const struct vtd_unit *u);
 struct vtd_entry vtd_inv_iotlb_domain(const struct vtd_unit *u, u16 did);
 struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t iova, unsigned mask, bool leaf_only);
+struct vtd_entry vtd_inv_pasid_global(void);
 struct vtd_entry vtd_inv_iec_global(void);
 struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask);
 struct vtd_entry vtd_inv_fence(struct vtd_unit *u);
 
 /* root.c: -ENOMEM, -EBUSY (another domain is there). vtd_context_clear: true when it was present. */
-int must_check vtd_context_set(struct vtd_unit *u, u16 rid, paddr_t root, unsigned levels, u16 did);
+int must_check vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want);
 bool vtd_context_clear(struct vtd_unit *u, u16 rid);
+struct vtd_entry vtd_context_entry(const struct vtd_domain *d, const struct vtd_presence *p);
 bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out);
+
+/* pasid.c: a directory for the domain on this unit. -ENOMEM. */
+int must_check vtd_pasid_make(struct vtd_unit *u, const struct vtd_domain *d, u16 did, paddr_t *directory);
+paddr_t vtd_pasid_table(paddr_t directory);
+void vtd_pasid_free(paddr_t directory);
 
 /* domain.c */
 int vtd_domain_create(struct pci_dev *dev, struct iommu_domain **out);
@@ -172,6 +185,8 @@ int vtd_detach_dev(struct iommu_domain *d, struct pci_dev *dev);
 
 /* remap.c */
 int must_check vtd_remap_start(struct vtd_unit *u);
+/* An entry that posts to a descriptor (64-byte aligned) as `vector`; source: SVT, SQ and SID of the high half. */
+struct vtd_entry vtd_irte_posted(paddr_t descriptor, u8 vector, bool urgent, u64 source);
 int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg);
 int vtd_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq);
 void vtd_irq_unmap(struct iommu_irte *e);

@@ -27,6 +27,8 @@ s64 sys_close_range(struct user_regs *r)
 			(void)fd_cloexec_set((unsigned)fd, true);
 		else
 			(void)fd_close((unsigned)fd);
+		if (fd % 64 == 63)
+			resched_point();
 	}
 	return 0;
 }

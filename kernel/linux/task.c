@@ -105,6 +105,7 @@ static s64 clone_process(const struct clone_request *c, struct user_regs *r)
 
 static s64 do_clone(const struct clone_request *c, struct user_regs *r)
 {
+	static bool named;
 	char who[48];
 
 	if (c->flags & NOT_OFFERED)
@@ -114,9 +115,10 @@ static s64 do_clone(const struct clone_request *c, struct user_regs *r)
 	if (c->flags & CLONE_THREAD)
 		return (c->flags & THREAD_FLAGS) == THREAD_FLAGS && c->stack ? clone_thread(c, r) : -EINVAL;
 	if (!(c->flags & CLONE_VM)) {
-		log_warn("%s: fork is not offered: ENOSYS; use posix_spawn or vfork and exec",
-			 process_label(process_current(), who, sizeof(who)));
-		return -ENOSYS;
+		if (!__atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) /* as unknown calls: once */
+			log_warn("%s: fork is not offered: ENOSYS; use posix_spawn or vfork and exec",
+				 process_label(process_current(), who, sizeof(who)));
+		return refuse(-ENOSYS, "fork is not offered: use posix_spawn or vfork and exec");
 	}
 	if (c->flags & CLONE_SIGHAND)
 		return -EINVAL;

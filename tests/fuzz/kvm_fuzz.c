@@ -45,6 +45,7 @@ static void get_segment(const struct arch_vcpu *v, enum vcpu_seg s, struct vcpu_
 static void get_sregs(const struct arch_vcpu *v, struct vcpu_sregs *s) { (void)v; memset(s, 0, sizeof(*s)); }
 static int set_sregs(struct arch_vcpu *v, const struct vcpu_sregs *s) { (void)v; return s->cr0 & BIT(63) ? -EINVAL : 0; }
 static void set_u64(struct arch_vcpu *v, u64 x) { (void)v, (void)x; }
+static int set_cr4(struct arch_vcpu *v, u64 x) { (void)v; return x & BIT(63) ? -EINVAL : 0; }
 static bool get_msr(const struct arch_vcpu *v, u32 msr, u64 *x) { (void)v; *x = 0; return msr & 1; }
 static int set_msr(struct arch_vcpu *v, u32 msr, u64 x) { (void)v, (void)x; return msr & 1 ? 0 : -ENOENT; }
 
@@ -54,7 +55,7 @@ static const struct vcpu_ops engine = {
 	.name = "none", .table_format = &pt_x86, .table_levels = 4, .table_max_leaf = 2, .table_prot = PT_USER,
 	.create = create, .destroy = destroy, .reset = nothing, .run = nothing, .flush = nothing, .skip = skip,
 	.inject = inject, .event_pending = no, .interruptible = no, .window = window, .get_mode = get_mode,
-	.get_segment = get_segment, .get_sregs = get_sregs, .set_sregs = set_sregs, .set_cr2 = set_u64,
+	.get_segment = get_segment, .get_sregs = get_sregs, .set_sregs = set_sregs, .set_cr2 = set_u64, .set_cr4 = set_cr4,
 	.get_msr = get_msr, .set_msr = set_msr, .set_tsc_offset = set_u64, .cpuid = cpuid,
 };
 

@@ -18,6 +18,13 @@ struct vm_context {
 	u8 reason;    /* 0: present */
 	struct vm_pair e;
 };
+struct vm_pasid { /* scalable mode: PASID 0 of a requester */
+	LIST_ENTRY(vm_pasid) link;
+	u16 sid, did; /* did 0: remembered as not present */
+	u64 directory;
+	u8 reason;
+	u64 e[8];
+};
 struct vm_translation {
 	LIST_ENTRY(vm_translation) link;
 	u16 did;
@@ -37,6 +44,11 @@ struct vm_unit {
 	struct vm_config c;
 	struct vm_unit *next;
 	u64 cap, ecap, rtaddr, root, iqa, irta, irt, ccmd, iva, iotlb;
+	u32 shown;       /* GSTS while the unit is busy with a command, for so many more reads */
+	unsigned busy;
+	unsigned slow;   /* the same of a register-based invalidation, and how it will end */
+	enum vm_failure slow_how;
+	unsigned lag, pmen_lag; /* the same of the queue that firmware left, and of protected regions */
 	u32 gsts, fectl, fedata, feaddr, feuaddr, pmen, iqh, iqt, errors;
 	struct vm_pair record[256];
 	unsigned next_record;
@@ -45,6 +57,7 @@ struct vm_unit {
 	unsigned fail_left;
 	u32 bad_slot; /* IQH + 1 of a descriptor that cannot be read; 0: none */
 	LIST_HEAD(, vm_context) contexts;
+	LIST_HEAD(, vm_pasid) pasids;
 	LIST_HEAD(, vm_translation) translations;
 	struct vm_pair irte[65536];
 	bool irte_cached[65536];
@@ -58,9 +71,13 @@ void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason);
 /* vtd_walk.c */
 extern bool vm_shadow_buffered;
 void vm_shadow_flush(const void *p, size_t n);
+/* All lines outside [p, p+n) that were flushed before go to memory as they are now. */
+void vm_shadow_evict(const void *p, size_t n);
 void vm_shadow_reset(void);
 void vm_write_buffer_drain(void);
 void vm_drop_contexts(struct vm_unit *u, unsigned g, u16 did, u16 sid);
+void vm_drop_pasids(struct vm_unit *u, unsigned g, u16 did);
+bool vm_first_stage(const struct vm_unit *u, u16 did);
 void vm_drop_translations(struct vm_unit *u, unsigned g, u16 did, u64 iova, unsigned mask, bool leaf_only);
 void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);
 void vm_drain(struct vm_unit *u, unsigned g, u16 did, bool reads, bool writes);

@@ -4,6 +4,7 @@
 
 #include "iommu/vtd/vtd.h"
 #include "kernel/frames.h"
+#include "kernel/sched.h"
 #include "tests/host/host.h"
 #include "tests/model/vtd_rig.h"
 
@@ -110,6 +111,7 @@ void rig_build(const struct vm_config *first, const struct vm_config *second)
 	host_init();
 	host_time_step = 1000;
 	vm_forget_all();
+	TAILQ_INIT(&this_cpu()->timers); /* of units that are gone */
 	TAILQ_INIT(&vtd_units);
 	TAILQ_INIT(&vtd_domains);
 	functions();

@@ -52,6 +52,8 @@ void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason)
 	struct vm_pair *r = &u->record[u->next_record];
 	bool was = pending(u);
 
+	if (u->gsts >> 28 & 1)
+		vm_violation("a fault goes to a log that nobody reads");
 	if (u->overflow || r->hi >> 63) {
 		u->overflow = true;
 		vm_counts.faults_lost++;
@@ -104,8 +106,23 @@ static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
 			return false;
 		if (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask))
 			return false;
+		if (g != 1 && vm_first_stage(u, did))
+			return true; /* names second-stage translations only */
 		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
 		vm_drain(u, g, did, !u->c.drain || (lo & 0x80), !u->c.drain || (lo & 0x40));
+		return true;
+	case 6: /* IOTLB by PASID: first-stage translations only */
+		if ((lo & 0xfff000000000ffc0ull) || (g != 2 && g != 3) || lo >> 32 || (hi & 0xf80) || (g == 2 && hi))
+			return false;
+		if (!u->c.scalable || (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask)))
+			return false;
+		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
+		vm_drain(u, g, did, true, true);
+		return true;
+	case 7: /* PASID cache */
+		if ((lo & 0xfff000000000ffc0ull) || g == 2 || hi || !u->c.scalable)
+			return false;
+		vm_drop_pasids(u, g, did);
 		return true;
 	case 4: /* interrupt entries */
 		if ((lo & 0xffff000007ffffe0ull) || hi)
@@ -117,45 +134,74 @@ static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
 	}
 }
 
+static u32 step(const struct vm_unit *u)
+{
+	return u->iqa >> 11 & 1 ? 2 : 1; /* wide descriptors */
+}
+
 static const struct vm_pair *desc(const struct vm_unit *u, u32 i)
 {
 	return (const struct vm_pair *)phys_to_virt(u->iqa & ~0xfffull) + i % 256;
 }
 
-/* Descriptors up to the next wait, last one first; then the wait. */
+static bool is_wait(const struct vm_pair *d)
+{
+	return (d->lo & 0xf) == 5;
+}
+
+static bool is_fence(const struct vm_pair *d)
+{
+	return is_wait(d) && (d->lo & 0x40);
+}
+
+static bool wait_done(const struct vm_pair *w)
+{
+	vm_counts.descriptors++;
+	if (!(w->lo & 0x20) || (w->hi & 3)) {
+		vm_violation("wait descriptor without status");
+		return false;
+	}
+	*(u32 *)phys_to_virt(w->hi) = (u32)(w->lo >> 32);
+	return true;
+}
+
+/* Descriptors up to the next fence, last one first; then the waits among them, and the fence. */
 static bool segment(struct vm_unit *u)
 {
-	u32 n = 0, tail = u->iqt >> 4, head = u->iqh >> 4;
+	bool drained = false;
+	u32 n = 0, tail = u->iqt >> 4, head = u->iqh >> 4, wide = step(u);
 
 	if (u->bad_slot == u->iqh + 1 && (desc(u, head)->lo & 0xf) != 5) {
 		queue_stop(u, 0x10);
 		return false;
 	}
 	u->bad_slot = 0;
-	while ((head + n) % 256 != tail && (desc(u, head + n)->lo & 0xf) != 5)
-		n++;
-	if (n)
-		vm_write_buffer_drain(); /* comes before any invalidation, 6.8 */
-	for (u32 i = n; i-- > 0;) {
-		struct vm_pair d = *desc(u, head + i);
+	while ((head + n) % 256 != tail && !is_fence(desc(u, head + n)))
+		n += wide;
+	for (u32 i = n; i > 0;) {
+		struct vm_pair d;
 
-		if (!invalidate(u, d.lo, d.hi)) {
+		i -= wide;
+		d = *desc(u, head + i);
+		if (is_wait(&d))
+			continue;
+		if (!drained)
+			vm_write_buffer_drain(); /* comes before any invalidation, 6.8 */
+		drained = true;
+		if ((wide == 2 && (desc(u, head + i + 1)->lo | desc(u, head + i + 1)->hi)) || !invalidate(u, d.lo, d.hi)) {
 			u->iqh = ((head + i) % 256) << 4;
 			queue_stop(u, 0x10);
 			return false;
 		}
 		between();
 	}
-	if ((head + n) % 256 != tail) {
-		struct vm_pair w = *desc(u, head + n);
-
-		vm_counts.descriptors++;
-		if (!(w.lo & 0x20) || (w.hi & 3)) {
-			vm_violation("wait descriptor without status");
+	for (u32 i = 0; i < n; i += wide)
+		if (is_wait(desc(u, head + i)) && !wait_done(desc(u, head + i)))
 			return false;
-		}
-		*(u32 *)phys_to_virt(w.hi) = (u32)(w.lo >> 32);
-		n++;
+	if ((head + n) % 256 != tail) {
+		if (!wait_done(desc(u, head + n)))
+			return false;
+		n += wide;
 	}
 	u->iqh = ((head + n) % 256) << 4;
 	return true;
@@ -190,25 +236,14 @@ static void queue_work(struct vm_unit *u)
 
 #define IOTLB_AT 0x340 /* 16 times ECAP.IRO */
 
-/* A command: granularity asked for and done (2 bits each), or left pending for ever. */
-static void register_command(struct vm_unit *u, u64 *reg, u64 v, unsigned asked, unsigned done)
+/* What a command does, when it is seen to be done. */
+static void register_done(struct vm_unit *u, bool context)
 {
-	enum vm_failure how = u->fail_left ? u->how : VM_WORKS;
-	unsigned g = v >> asked & 3;
-	bool context = reg == &u->ccmd;
+	u64 *reg = context ? &u->ccmd : &u->iotlb, v = *reg;
+	unsigned g = v >> (context ? 61 : 60) & 3, done = context ? 59 : 57;
 
-	vm_counts.descriptors++;
-	if ((u->gsts >> 26 & 1) || u->c.version >= 0x60)
-		vm_violation("register-based invalidation beside a queue, or where there is none");
-	if ((u->ccmd | u->iotlb) >> 63)
-		vm_violation("command while another one is pending");
-	if (u->fail_left)
-		u->fail_left--;
-	*reg = v;
-	if (how == VM_SILENT || !(v >> 63))
-		return;
 	*reg &= ~(1ull << 63 | 3ull << done);
-	if (how != VM_WORKS || !g)
+	if (u->slow_how != VM_WORKS || !g)
 		return;
 	vm_write_buffer_drain();
 	between();
@@ -224,6 +259,32 @@ static void register_command(struct vm_unit *u, u64 *reg, u64 v, unsigned asked,
 	between();
 }
 
+/* It stays pending until it is read for the third time, or for ever. */
+static void register_command(struct vm_unit *u, bool context, u64 v)
+{
+	u64 *reg = context ? &u->ccmd : &u->iotlb;
+
+	vm_counts.descriptors++;
+	if ((u->gsts >> 26 & 1) || u->c.version >= 0x60)
+		vm_violation("register-based invalidation beside a queue, or where there is none");
+	if ((u->ccmd | u->iotlb) >> 63)
+		vm_violation("command while another one is pending");
+	u->slow_how = u->fail_left ? u->how : VM_WORKS;
+	if (u->fail_left)
+		u->fail_left--;
+	*reg = v;
+	u->slow = v >> 63 && u->slow_how != VM_SILENT ? 3 : 0;
+}
+
+static u32 register_high(struct vm_unit *u, bool context)
+{
+	u64 *reg = context ? &u->ccmd : &u->iotlb;
+
+	if (*reg >> 63 && u->slow && --u->slow == 0)
+		register_done(u, context);
+	return (u32)(*reg >> 32);
+}
+
 void vm_fail(struct vm_unit *u, enum vm_failure how, unsigned n)
 {
 	u->how = how;
@@ -232,16 +293,28 @@ void vm_fail(struct vm_unit *u, enum vm_failure how, unsigned n)
 
 /* ---- registers, chapter 11 ---- */
 
+/* A unit takes its time: GSTS shows a command only when it is read for the third time. */
+static void obeyed(struct vm_unit *u)
+{
+	if (u->busy)
+		vm_violation("the next step before the unit has obeyed the last command");
+}
+
 static void command(struct vm_unit *u, u32 v)
 {
 	u32 changed = (v ^ u->gsts) & 0x96800000; /* TE, EAFL, QIE, IRE, CFI */
 	u32 once = v & 0x69000000;                /* SRTP, SFL, WBF, SIRTP */
 
+	obeyed(u);
+	u->shown = (u->gsts & ~(once & (1u << 30 | 1u << 24))) | (once & 1u << 27);
+	u->busy = 2;
 	if (__builtin_popcount(changed) + __builtin_popcount(once) > 1)
 		vm_violation("several commands in one GCMD write");
 	if (once & 1u << 30) {
 		if ((u->gsts >> 31) && ((u->root ^ u->rtaddr) & 0xc00))
 			vm_violation("table mode changed while translation is on");
+		if ((u->rtaddr & 0xc00) && (!u->c.scalable || (u->rtaddr & 0xc00) != 0x400 || !(u->iqa & 0x800)))
+			vm_violation("table mode that is not there, or scalable tables with a narrow queue");
 		u->root = u->rtaddr;
 		u->gsts |= 1u << 30;
 	}
@@ -253,11 +326,11 @@ static void command(struct vm_unit *u, u32 v)
 	}
 	if (changed & 1u << 26 & v && u->c.no_queue)
 		vm_violation("queue enabled where there is none");
-	if ((changed & 1u << 26 & v) && (u->gsts >> 31) && (u->root & 0xc00))
+	if ((changed & 1u << 26 & v) && (u->root & 0xc00) && (u->gsts >> 31) && !(u->iqa & 0x800))
 		vm_violation("narrow queue while tables are scalable");
 	if (changed & 1u << 26 & v) {
-		if (u->iqt || (u->iqa & 0xfff))
-			vm_violation("queue enabled with a tail, or with wide descriptors");
+		if (u->iqt || (u->iqa & (u->c.scalable ? 0x7ff : 0xfff)))
+			vm_violation("queue enabled with a tail, or with descriptors of a width that is not there");
 		u->iqh = 0;
 	}
 	if ((changed & 1u << 26 & ~v) && u->iqh != u->iqt && !u->how)
@@ -284,17 +357,27 @@ static u32 read32(struct vm_unit *u, u32 off)
 	case 0x0c: return (u32)(u->cap >> 32);
 	case 0x10: return (u32)u->ecap;
 	case 0x14: return (u32)(u->ecap >> 32);
-	case 0x1c: return u->gsts;
+	case 0x1c:
+		if (!u->busy)
+			return u->gsts;
+		u->busy--;
+		return u->shown;
 	case 0x20: return (u32)u->rtaddr;
 	case 0x24: return (u32)(u->rtaddr >> 32);
 	case 0x28: return (u32)u->ccmd;
-	case 0x2c: return (u32)(u->ccmd >> 32);
+	case 0x2c: return register_high(u, true);
 	case IOTLB_AT + 8: return (u32)u->iotlb;
-	case IOTLB_AT + 12: return (u32)(u->iotlb >> 32);
+	case IOTLB_AT + 12: return register_high(u, false);
 	case 0x34: return (u->overflow ? 1 : 0) | (pending(u) ? 2 : 0) | u->errors | (u32)u->next_record << 8;
 	case 0x38: return u->fectl | (u->event_held ? 1u << 30 : 0);
-	case 0x64: return u->pmen;
-	case 0x80: return u->iqh;
+	case 0x64:
+		if (u->pmen_lag && --u->pmen_lag == 0)
+			u->pmen = 0;
+		return u->pmen;
+	case 0x80:
+		if (u->lag && --u->lag == 0)
+			u->iqh = u->iqt;
+		return u->iqh;
 	case 0x88: return u->iqt;
 	case 0x84: case 0x8c: return 0;
 	default:
@@ -331,7 +414,10 @@ static void write32(struct vm_unit *u, u32 off, u32 v)
 	case 0x3c: u->fedata = v; break;
 	case 0x40: u->feaddr = v; break;
 	case 0x44: u->feuaddr = v; break;
-	case 0x64: u->pmen = v >> 31 ? 1u << 31 | 1 : 0; break;
+	case 0x64:
+		u->pmen = (v & 1u << 31) | 1; /* regions are off when that is read for the third time */
+		u->pmen_lag = v >> 31 ? 0 : 3;
+		break;
 	default: vm_violation("write of a register that nobody needs");
 	}
 }
@@ -363,23 +449,34 @@ static void wr64_(struct mmio *m, u32 off, u64 v)
 	vm_counts.mmio_writes++;
 	switch (off) {
 	case 0x20: u->rtaddr = v; break;
-	case 0x28: register_command(u, &u->ccmd, v, 61, 59); break;
+	case 0x28: register_command(u, true, v); break;
 	case IOTLB_AT: u->iva = v; break;
-	case IOTLB_AT + 8: register_command(u, &u->iotlb, v, 60, 57); break;
+	case IOTLB_AT + 8: register_command(u, false, v); break;
 	case 0x88:
+		obeyed(u);
 		u->iqt = (u32)v & 0x7fff0;
 		queue_work(u);
 		break;
-	case 0x90: u->iqa = v; break;
-	case 0xb8: u->irta = v; break;
+	case 0x90:
+		obeyed(u);
+		if (u->gsts >> 26 & 1)
+			vm_violation("queue moved while it is on");
+		u->iqa = v;
+		break;
+	case 0xb8: obeyed(u); u->irta = v; break;
 	default: vm_violation("64-bit write of a 32-bit register");
 	}
 }
 
 static const struct mmio_ops ops = { rd32_, rd64_, wr32_, wr64_ };
 
+/* A line that was written may go to memory at any time: here, before a whole page is flushed. */
 static void on_flush(const void *p, size_t n)
 {
+	if (n >= 4096) {
+		vm_shadow_evict(p, n);
+		between();
+	}
 	vm_shadow_flush(p, n);
 	between();
 }
@@ -394,9 +491,11 @@ struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
 		 (u64)c->protected_regions << 6 | (u64)c->caching_mode << 7 | (u64)c->sagaw << 8 |
 		 (u64)(c->width - 1) << 16 | (u64)(c->record_offset / 16) << 24 | (u64)c->large << 34 |
 		 (u64)!c->no_pages << 39 | (u64)(c->records - 1) << 40 | (u64)c->max_mask << 48 |
-		 (u64)drain << 54 | (u64)drain << 55;
+		 (u64)drain << 54 | (u64)drain << 55 | (u64)c->first_1g << 56;
 	u->ecap = (u64)c->coherent | (u64)!c->no_queue << 1 | (u64)c->remap << 3 | (u64)c->eim << 4 |
-		  (u64)c->snoop << 7 | (u64)(IOTLB_AT / 16) << 8;
+		  (u64)c->snoop << 7 | (u64)(IOTLB_AT / 16) << 8 |
+		  (u64)c->scalable << 43 | (u64)(c->scalable && !c->first_only) << 46 |
+		  (u64)(c->scalable && c->first_only) << 47 | (u64)c->walk_snoop << 48;
 	u->fectl = 1u << 31;
 	u->next = units;
 	units = u;

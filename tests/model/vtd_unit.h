@@ -24,7 +24,8 @@ struct vm_config {
 	u8 records;          /* fault recording registers */
 	u8 version;          /* VER; 0: 1.0 */
 	u16 record_offset;   /* of the first, multiple of 16 */
-	bool coherent, caching_mode, write_buffer, no_queue, no_pages, remap, eim, drain, snoop, protected_regions;
+	bool coherent, caching_mode, write_buffer, no_queue, no_pages, remap, eim, drain, snoop, protected_regions,
+	     scalable, first_only, walk_snoop, first_1g; /* SMTS; FSTS without SSTS; SMPWC; FS1GP */
 };
 
 /* What happens to the next `n` tail writes or register commands. */

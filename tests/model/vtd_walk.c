@@ -2,6 +2,7 @@
 /*
  * The model's memory as it sees it, its walks, and all that it remembers.
  */
+#include <sanitizer/asan_interface.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +57,20 @@ void vm_shadow_flush(const void *p, size_t n)
 	}
 }
 
+void vm_shadow_evict(const void *p, size_t n)
+{
+	u64 pa = virt_to_phys(p);
+
+	for (u64 i = 0; i < PAGES; i++) {
+		if (!shadow[i] || (i << 12 < pa + n && (i + 1) << 12 > pa) ||
+		    __asan_region_is_poisoned(phys_to_virt(i << 12), 4096)) /* free memory has no dirty lines */
+			continue;
+		for (unsigned w = 0; w < 512; w += 8)
+			if (shadow[i][w] != GARBAGE)
+				vm_shadow_flush((u64 *)phys_to_virt(i << 12) + w, 64);
+	}
+}
+
 void vm_shadow_reset(void)
 {
 	for (u64 i = 0; i < PAGES; i++) {
@@ -66,7 +81,7 @@ void vm_shadow_reset(void)
 	vm_shadow_buffered = false;
 }
 
-static u64 mem(const struct vm_unit *u, u64 pa)
+static u64 mem_as(const struct vm_unit *u, u64 pa, bool snoops)
 {
 	u64 v;
 
@@ -74,7 +89,7 @@ static u64 mem(const struct vm_unit *u, u64 pa)
 		vm_violation("unit reads a table outside RAM");
 		return 0;
 	}
-	v = u->c.coherent && !u->c.write_buffer ? *(volatile u64 *)phys_to_virt(pa) :
+	v = snoops && !u->c.write_buffer ? *(volatile u64 *)phys_to_virt(pa) :
 	    shadow_page(pa)[(pa & 0xfff) / 8];
 	if (v == GARBAGE) {
 		vm_violation("unit reads table memory that was never written back");
@@ -83,7 +98,35 @@ static u64 mem(const struct vm_unit *u, u64 pa)
 	return v;
 }
 
+/* Root, context, PASID and interrupt entries. */
+static u64 mem(const struct vm_unit *u, u64 pa)
+{
+	return mem_as(u, pa, u->c.coherent);
+}
+
+static bool scalable(const struct vm_unit *u)
+{
+	return (u->root >> 10 & 3) == 1;
+}
+
 /* ---- context cache, 6.2.2 ---- */
+
+/* 9.2 and 9.4 */
+static void scalable_context(struct vm_unit *u, u16 sid, struct vm_context *found)
+{
+	u64 r = mem(u, (u->root & ~0xfffull) + (sid >> 8) * 16 + (sid & 0x80 ? 8 : 0)), at;
+
+	if (!(r & 1)) {
+		found->reason = 0x39;
+		return;
+	}
+	at = (r & ~0xfffull) + (sid & 0x7f) * 32;
+	found->e = (struct vm_pair){ mem(u, at), mem(u, at + 8) };
+	if (!(found->e.lo & 1))
+		found->reason = 0x41;
+	else if ((r & 0xffe) || (found->e.lo & 0xffe) || found->e.hi || mem(u, at + 16) || mem(u, at + 24))
+		found->reason = 0x42; /* of what is allowed, the driver uses nothing else */
+}
 
 static struct vm_context *context(struct vm_unit *u, u16 sid)
 {
@@ -93,8 +136,10 @@ static struct vm_context *context(struct vm_unit *u, u16 sid)
 	LIST_FOREACH(c, &u->contexts, link)
 		if (c->sid == sid)
 			return c;
-	r = mem(u, root + (sid >> 8) * 16);
-	if (!(r & 1)) {
+	r = scalable(u) ? 0 : mem(u, root + (sid >> 8) * 16);
+	if (scalable(u)) {
+		scalable_context(u, sid, &found);
+	} else if (!(r & 1)) {
 		found.reason = 1;
 	} else if ((r & 0xffe) || mem(u, root + (sid >> 8) * 16 + 8)) {
 		found.reason = 0xa;
@@ -111,7 +156,7 @@ static struct vm_context *context(struct vm_unit *u, u16 sid)
 			 found.did >= 16u << 2 * u->c.nd || (u->c.caching_mode && !found.did))
 			found.reason = 3;
 	}
-	if (found.reason > 2)
+	if (found.reason > 2 && found.reason != 0x39 && found.reason != 0x41)
 		vm_violation("malformed root or context entry");
 	if (found.reason)
 		found.did = 0;
@@ -127,6 +172,87 @@ static struct vm_context *context(struct vm_unit *u, u16 sid)
 	}
 	LIST_INSERT_HEAD(&u->contexts, c, link);
 	return c;
+}
+
+/* ---- PASID cache, 6.2.2 and 9.5, 9.6 ---- */
+
+static struct vm_pasid *pasid(struct vm_unit *u, const struct vm_context *c)
+{
+	struct vm_pasid *p, found = { .sid = c->sid, .directory = c->e.lo & ~0xfffull };
+	static struct vm_pasid last;
+	unsigned type;
+	u64 d;
+
+	LIST_FOREACH(p, &u->pasids, link)
+		if (p->sid == c->sid)
+			return p;
+	d = mem(u, found.directory);
+	for (unsigned i = 0; i < 8 && (d & 1); i++)
+		found.e[i] = mem(u, (d & ~0xfffull) + 8 * i);
+	found.did = (u16)found.e[1];
+	type = found.e[0] >> 6 & 7;
+	if (!(d & 1))
+		found.reason = 0x51;
+	else if (!(found.e[0] & 1))
+		found.reason = 0x59;
+	else if ((found.e[0] & 0xe22) || (found.e[1] & ~0x180ffffull) || found.e[3] | found.e[4] | found.e[5] | found.e[6] |
+		 found.e[7] || (!u->c.walk_snoop && (found.e[1] & 0x800000)) || (!u->c.snoop && (found.e[1] & 0x1000000)))
+		found.reason = 0x5a;
+	else if (type != (u->c.first_only ? 1 : 2) || !found.did || found.did >= 16u << 2 * u->c.nd ||
+		 (type == 2 && !(u->c.sagaw >> (found.e[0] >> 2 & 7) & 1)) || (type == 1 && (found.e[2] & 0xfff)))
+		found.reason = 0x5b;
+	if (found.reason == 0x5a || found.reason == 0x5b)
+		vm_violation("malformed PASID entry");
+	if (found.reason)
+		found.did = 0;
+	if (found.reason && !u->c.caching_mode) {
+		last = found;
+		return &last;
+	}
+	p = malloc(sizeof(*p));
+	*p = found;
+	LIST_INSERT_HEAD(&u->pasids, p, link);
+	return p;
+}
+
+void vm_drop_pasids(struct vm_unit *u, unsigned g, u16 did)
+{
+	struct vm_pasid *p, *next;
+
+	for (p = LIST_FIRST(&u->pasids); p; p = next) {
+		next = LIST_NEXT(p, link);
+		if (g != 3 && p->did != did)
+			continue;
+		LIST_REMOVE(p, link);
+		free(p);
+	}
+}
+
+bool vm_first_stage(const struct vm_unit *u, u16 did)
+{
+	(void)did;
+	return scalable(u) && u->c.first_only;
+}
+
+/* What a present context entry, and in scalable mode its PASID entry, leads to. */
+struct stage {
+	u16 did;
+	unsigned levels;
+	u64 table;
+	bool first, snoops; /* first stage; page-table reads are coherent */
+	u8 reason;
+};
+
+static struct stage stage_of(struct vm_unit *u, const struct vm_context *c)
+{
+	struct vm_pasid *p;
+
+	if (!scalable(u))
+		return (struct stage){ c->did, (c->e.hi & 7) + 2, c->e.lo & ~0xfffull, false, u->c.coherent, 0 };
+	p = pasid(u, c);
+	if (p->reason || u->c.first_only)
+		return (struct stage){ p->did, 4, p->e[2] & ~0xfffull, true, p->e[1] >> 23 & 1, p->reason };
+	return (struct stage){ p->did, (p->e[0] >> 2 & 7) + 2, p->e[0] & ~0xfffull, false, p->e[1] >> 23 & 1, 0 };
 }
 
 void vm_drop_contexts(struct vm_unit *u, unsigned g, u16 did, u16 sid)
@@ -169,12 +295,12 @@ static u64 span(unsigned level)
 }
 
 /* One page of address space: a remembered translation, or a walk from the lowest remembered table. */
-static struct vm_translation *translate(struct vm_unit *u, const struct vm_context *c, u64 iova)
+static struct vm_translation *translate(struct vm_unit *u, const struct stage *c, u64 iova)
 {
 	static struct vm_translation none;
 	struct vm_translation *t = find(u, c->did, iova, 1);
-	unsigned levels = (c->e.hi & 7) + 2, level;
-	u64 table = c->e.lo & ~0xfffull;
+	unsigned levels = c->levels, level, large = c->first ? 1 | u->c.first_1g << 1 : u->c.large;
+	u64 table = c->table;
 	bool read = true, write = true;
 
 	if (t)
@@ -193,25 +319,25 @@ static struct vm_translation *translate(struct vm_unit *u, const struct vm_conte
 		level = levels;
 	}
 	for (;; level--) {
-		u64 e = mem(u, table + (iova >> (12 + 9 * (level - 1)) & 511) * 8);
+		u64 e = mem_as(u, table + (iova >> (12 + 9 * (level - 1)) & 511) * 8, c->snoops);
 		bool leaf = level == 1 || (e & 0x80);
-		u64 to = e & 0xffffffffff000ull, allowed = 3 | 0x700 | (leaf && u->c.snoop ? 0x800 : 0) |
+		u64 to = e & 0xffffffffff000ull, present = c->first ? 1 : 3, allowed = c->first ? (leaf ? 0xe7 : 0x27) : 3 | 0x700 | (leaf && u->c.snoop ? 0x800 : 0) |
 			(level == 1 ? 0x7c : leaf ? 0xfc : 0x3c);
 
 		none = (struct vm_translation){ .did = c->did, .iova = iova & ~(span(level) - 1), .size = span(level),
 						.level = 1, .reason = 1 };
-		if (!(e & 3)) {
+		if (!(e & present)) {
 			none.iova = iova & ~0xfffull;
 			none.size = 4096;
 			return u->c.caching_mode ? remember(u, none) : &none;
 		}
-		if ((e & 0xfff & ~allowed) || e >> 52 ||
-		    (leaf && level > 1 && (level > 3 || !(u->c.large >> (level - 2) & 1) || (to & (span(level) - 1))))) {
+		if ((e & 0xfff & ~allowed) || e >> 52 || (c->first && (!(e & 4) || !(e & 0x20) || (leaf && !(e & 0x40)))) ||
+		    (leaf && level > 1 && (level > 3 || !(large >> (level - 2) & 1) || (to & (span(level) - 1))))) {
 			vm_violation("malformed page-table entry");
 			none.reason = 0xc;
 			return &none;
 		}
-		read &= e & 1;
+		read &= e & 1; /* first stage: bit 0 is presence, which lets read */
 		write &= e >> 1 & 1;
 		if (leaf)
 			return remember(u, (struct vm_translation){ .did = c->did, .iova = none.iova, .size = none.size,
@@ -250,6 +376,7 @@ bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa)
 {
 	const struct vm_context *c;
 	const struct vm_translation *t;
+	struct stage s = { 0 };
 	u8 reason;
 
 	*pa = iova;
@@ -257,10 +384,14 @@ bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa)
 		return true;
 	c = context(u, sid);
 	reason = c->reason;
-	if (!reason && iova >> MIN(u->c.width, 12 + 9 * ((c->e.hi & 7) + 2)))
-		reason = 4;
 	if (!reason) {
-		t = translate(u, c, iova);
+		s = stage_of(u, c);
+		reason = s.reason;
+	}
+	if (!reason && iova >> (MIN(u->c.width, 12 + 9 * s.levels) - s.first))
+		reason = s.first ? 0x80 : scalable(u) ? 0x83 : 4;
+	if (!reason) {
+		t = translate(u, &s, iova);
 		reason = t->reason == 0xc ? 0xc : (write ? t->write : t->read) && !t->reason ? 0 : write ? 5 : 6;
 	}
 	if (reason) {
@@ -268,7 +399,7 @@ bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa)
 		return false;
 	}
 	*pa = t->to + (iova - t->iova);
-	u->flight[u->flight_next++ % 16] = (struct vm_flight){ c->did, sid, write, true, iova };
+	u->flight[u->flight_next++ % 16] = (struct vm_flight){ s.did, sid, write, true, iova };
 	return true;
 }
 
@@ -377,9 +508,12 @@ void vm_firmware(struct vm_unit *u, bool translation, bool remapping, bool queue
 	}
 	if (queue) {
 		u->iqa = page;
-		u->iqh = u->iqt = 0x40;
+		u->iqh = 0x20; /* still at work, until it is read for the third time */
+		u->iqt = 0x40;
+		u->lag = 3;
 		u->gsts |= 1u << 26;
 	}
+	u->gsts |= 1u << 28; /* advanced fault logging */
 	u->pmen = 1u << 31 | 1;
 }
 
@@ -388,11 +522,20 @@ void vm_firmware_mode(struct vm_unit *u, unsigned ttm)
 	u->rtaddr |= ttm << 10;
 	u->root |= ttm << 10;
 	u->iqa |= 1u << 11; /* wide descriptors */
+	if (ttm == 1) { /* and what it remembers of 00:16.0: the same GiB */
+		struct vm_pasid *p = calloc(1, sizeof(*p));
+
+		p->sid = 0xb0;
+		p->did = 1;
+		p->e[0] = ((u->root & ~0xfffull) + 8192) | 2 << 6 | (u->c.sagaw & 4 ? 2 : 1) << 2 | 1;
+		LIST_INSERT_HEAD(&u->pasids, p, link);
+	}
 }
 
 void vm_forget_caches(struct vm_unit *u)
 {
 	vm_drop_contexts(u, 1, 0, 0);
+	vm_drop_pasids(u, 3, 0);
 	vm_drop_translations(u, 1, 0, 0, 0, false);
 	vm_drop_interrupts(u, false, 0, 0);
 }

@@ -213,6 +213,35 @@ static void test_all_or_nothing(void **state)
 	end();
 }
 
+/* The second domain's unit dies in the middle: nothing is left in the first one, and no page is freed. */
+static void test_second_unit_fails(void **state)
+{
+	struct vm_config other = rig_plain;
+	paddr_t pa, page;
+	char touch;
+
+	(void)state;
+	other.large = 0;
+	other.caching_mode = true;
+	start(&rig_plain, &other);
+	assert_int_equal(attach(RIG_NIC), 0);
+	assert_int_equal(attach(RIG_CARD), 0);
+	assert_int_equal(t->ndomains, 2);
+	assert_int_equal(map(0x10000, 0, 1), 0);
+	assert_true(rig_dma(RIG_NIC, 0x10000, true, &page));
+	vm_fail(rig_unit[1], VM_SILENT, ~0u);
+	assert_int_equal(copy_from_user(&touch, memory + SZ_4K, 1), 0);
+	assert_int_equal(map(0x20000, 1, 1), -EIO);
+	assert_false(rig_dma(RIG_NIC, 0x20000, true, &pa));
+	assert_false(rig_command[0x400] & PCI_COMMAND_MASTER);
+	assert_true(t->failed);
+	vfio_type1_ops.detach_group(t, &rig_group[RIG_NIC]);
+	vfio_type1_ops.detach_group(t, &rig_group[RIG_CARD]);
+	vfio_type1_ops.release(t);
+	host_user_reset();
+	assert_true(frame_in_use(page));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +249,7 @@ int main(void)
 		cmocka_unit_test(test_first_group_leaves),
 		cmocka_unit_test(test_too_narrow),
 		cmocka_unit_test(test_all_or_nothing),
+		cmocka_unit_test(test_second_unit_fails),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,11 @@ static void test_failure_is_quarantine(void **state)
 	expect_quarantine(&c, VM_SILENT, false);
 	expect_quarantine(&c, VM_SILENT, true);
 	expect_quarantine(&c, VM_QUEUE_ERROR, false);
+	c = rig_plain;
+	c.scalable = c.first_only = true; /* PASID tables are kept, too */
+	c.sagaw = 0;
+	expect_quarantine(&c, VM_SILENT, false);
+	expect_quarantine(&c, VM_SILENT, true);
 }
 
 /* The other unit of the domain goes on working for other domains. */

@@ -17,6 +17,7 @@
 
 #include "iommu/vtd/vtd.h"
 #include "kernel/frames.h"
+#include "kernel/options.h"
 #include "tests/host/host.h"
 #include "tests/model/vtd_rig.h"
 
@@ -34,6 +35,7 @@ static struct iommu_domain *dom[DOMAINS];
 static struct { paddr_t pa; unsigned prot; } ref[DOMAINS][PAGES];
 static int home[DEVS];          /* domain of each device, -1: blocked */
 static struct { struct iommu_irte *e; struct msi_msg m; struct irq irq; int dev; } irqs[IRQS];
+static bool first_stage; /* which has no write-only entries */
 static bool remapped; /* the first unit remaps interrupts */
 static u64 state, step, reached, refused;
 
@@ -121,7 +123,7 @@ static unsigned pick_range(unsigned *page)
 
 static void do_map(void)
 {
-	unsigned d = (unsigned)rnd(DOMAINS), page, n = pick_range(&page), prot = 1 + (unsigned)rnd(3);
+	unsigned d = (unsigned)rnd(DOMAINS), page, n = pick_range(&page), prot = first_stage ? PT_READ | (unsigned)rnd(2) * PT_WRITE : 1 + (unsigned)rnd(3);
 	bool taken = false;
 	paddr_t pa;
 
@@ -215,6 +217,13 @@ static void one_step(void)
 	check(true, "model");
 }
 
+static void force_scalable(bool on)
+{
+	static char words[] = "intel_iommu=on,sm_on", none[] = "";
+
+	options_init(on ? words : none);
+}
+
 static void run(const struct vm_config *first, const struct vm_config *second)
 {
 	u64 steps = getenv("VTD_STEPS") ? strtoull(getenv("VTD_STEPS"), NULL, 0) : STEPS_PRESET, free_before;
@@ -223,6 +232,8 @@ static void run(const struct vm_config *first, const struct vm_config *second)
 	host_cpus = 4;
 	assert_int_equal(rig_start(first, second), 0);
 	remapped = !first->no_queue;
+	assert_int_equal(vtd_dev_of(rig_dev[RIG_NIC])->unit->caps.scalable, first->scalable);
+	assert_int_equal(vtd_dev_of(rig_dev[RIG_NIC])->unit->caps.first_stage, first->first_only);
 	for (unsigned i = 0; i < POOL; i++)
 		pool[i] = frame_alloc(SZ_2M);
 	free_before = frames_free();
@@ -313,6 +324,41 @@ static void test_registers(void **s)
 	run(&c, &rig_plain);
 }
 
+/* Second stage through PASID tables; tables are snooped and page tables are not, or the other way round. */
+static void test_scalable(void **s)
+{
+	struct vm_config c = rig_plain, other;
+
+	(void)s;
+	c.scalable = true;
+	c.coherent = true;
+	c.snoop = true;
+	other = c;
+	other.coherent = false;
+	other.walk_snoop = true;
+	force_scalable(true);
+	run(&c, &other);
+	c.caching_mode = true;
+	run(&c, &c);
+	force_scalable(false);
+}
+
+/* A unit that has nothing but first-stage tables. */
+static void test_first_stage(void **s)
+{
+	struct vm_config c = rig_plain;
+
+	(void)s;
+	c.scalable = c.first_only = true;
+	c.sagaw = 0;
+	first_stage = true;
+	run(&c, NULL);
+	c.caching_mode = true;
+	c.walk_snoop = true;
+	run(&c, NULL);
+	first_stage = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_write_buffer),
 		cmocka_unit_test(test_no_page_selective),
 		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_scalable),
+		cmocka_unit_test(test_first_stage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

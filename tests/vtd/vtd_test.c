@@ -14,6 +14,7 @@
 #include "kernel/acpi.h"
 #include "kernel/frames.h"
 #include "kernel/log.h"
+#include "kernel/sched.h"
 #include "tests/host/host.h"
 #include "tests/model/vtd_rig.h"
 
@@ -261,6 +262,60 @@ static void test_take_over_of_another_mode(void **state)
 	assert_false(vm_dma(rig_unit[0], 0, 0x5000, true, &pa));
 }
 
+/* A unit that can, is taken over in firmware's mode: its devices see no gap. */
+static void test_take_over_of_scalable_tables(void **state)
+{
+	struct vm_config c = rig_plain;
+	u8 buf[512];
+	paddr_t pa;
+
+	(void)state;
+	c.scalable = true;
+	rig_build(&c, NULL);
+	vm_firmware(rig_unit[0], true, true, true, frame_alloc(SZ_2M));
+	vm_firmware_mode(rig_unit[0], 1);
+	assert_int_equal(vtd_init(buf, rig_dmar(buf)), 0);
+	assert_int_equal(vm_counts.te_off, 0);
+	assert_int_equal(vm_counts.violations, 0);
+	assert_true(vtd_dev_of(rig_dev[RIG_NIC])->unit->caps.scalable);
+	assert_false(vtd_dev_of(rig_dev[RIG_CARD])->unit->caps.scalable); /* not without need */
+	assert_false(vm_dma(rig_unit[0], 0, 0x5000, true, &pa));
+	assert_true(rig_dma(RIG_ME, 0x9e000, true, &pa));
+	assert_false(rig_dma(RIG_ME, 0x5000, true, &pa)); /* as a PASID entry of firmware's would let it */
+}
+
+/* First stage alone: half the addresses, exact permissions or none. */
+static void test_first_stage(void **state)
+{
+	struct vm_config c = rig_plain;
+	struct iommu_geometry geo;
+	struct iommu_domain *d;
+	paddr_t page, pa;
+
+	(void)state;
+	c.scalable = c.first_only = true;
+	c.sagaw = 0;
+	start(&c);
+	d = domain(RIG_NIC);
+	attach(d, RIG_NIC);
+	vtd_domain_geometry(d, &geo);
+	assert_int_equal(geo.aperture_end, BIT(47) - 1);
+	assert_int_equal(geo.pgsizes, 0x201000);
+	page = frame_alloc(SZ_4K);
+	assert_int_equal(vtd_map(d, BIT(47), page, SZ_4K, PT_READ), -EINVAL);
+	assert_int_equal(vtd_map(d, 0x7000, page, SZ_4K, PT_WRITE), -EINVAL);
+	assert_int_equal(vtd_map(d, 0x7000, page, SZ_4K, PT_READ), 0);
+	assert_int_equal(vtd_map(d, BIT(47) - SZ_4K, page, SZ_4K, PT_READ | PT_WRITE), 0);
+	assert_true(rig_dma(RIG_NIC, 0x7000, false, &pa) && pa == page);
+	assert_false(rig_dma(RIG_NIC, 0x7000, true, &pa));
+	assert_true(rig_dma(RIG_NIC, BIT(47) - SZ_4K, true, &pa));
+	assert_int_equal(vtd_audit(), 0);
+	detach(RIG_NIC);
+	vtd_domain_destroy(d);
+	frame_put(page);
+	assert_int_equal(vm_counts.violations, 0);
+}
+
 static bool rmrr_reached, rmrr_watched;
 
 /* A device that firmware uses all the time: never blocked once translation is on. */
@@ -451,6 +506,19 @@ static void test_interrupts(void **state)
 	host_cpus = 1;
 }
 
+/* 9.10, by hand: the address in two parts, IM 1, and no bit that is reserved there. */
+static void test_posted_entry(void **state)
+{
+	struct vtd_entry e = vtd_irte_posted(0x123456789c0, 0xf2, true, 1u << 18 | 0x100);
+
+	(void)state;
+	assert_int_equal(e.lo, 0x456789c0ull << 32 | 0xf2u << 16 | 1u << 15 | 1u << 14 | 1);
+	assert_int_equal(e.hi, 0x123ull << 32 | 1u << 18 | 0x100);
+	e = vtd_irte_posted(0x40, 0, false, 0);
+	assert_int_equal(e.lo, 0x40ull << 32 | 1u << 15 | 1);
+	assert_int_equal(e.hi, 0);
+}
+
 static void test_interrupt_entries_run_out(void **state)
 {
 	struct irq irq = { 0 };
@@ -576,6 +644,44 @@ static void test_faults(void **state)
 	assert_int_equal(vm_counts.violations, 0);
 }
 
+/* Requests of a function that is not there: no bus master bit stops them, so they must be cheap. */
+static void test_storm_of_nobody(void **state)
+{
+	u64 before, taken;
+	paddr_t pa;
+
+	(void)state;
+	start(&rig_plain);
+	seen_count = 0;
+	iommu_set_fault_handler(on_fault);
+	for (unsigned i = 0; i < 100000; i++) {
+		assert_false(vm_dma(rig_unit[0], 0xabc8, 0x1000, true, &pa));
+		vm_deliver(rig_unit[0]);
+	}
+	assert_in_range(seen_count, 1000, 2000);
+	taken = vm_counts.mmio_reads;
+	for (unsigned i = 0; i < 1000; i++) {
+		assert_false(vm_dma(rig_unit[0], 0xabc8, 0x1000, true, &pa));
+		vm_deliver(rig_unit[0]);
+	}
+	assert_int_equal(vm_counts.mmio_reads, taken);
+	/* The timer looks again, and once it is quiet a single fault is an event again. */
+	before = seen_count;
+	for (unsigned i = 0; i < 400; i++) {
+		host_now += 10 * NS_PER_MS;
+		ktimer_run_expired(this_cpu());
+		vm_deliver(rig_unit[0]);
+	}
+	assert_true(seen_count > before);
+	before = seen_count;
+	assert_false(rig_dma(RIG_NIC, 0x9000, true, &pa));
+	vm_deliver(rig_unit[0]);
+	assert_int_equal(seen_count, before + 1);
+	assert_ptr_equal(seen.dev, rig_dev[RIG_NIC]);
+	iommu_set_fault_handler(NULL);
+	assert_int_equal(vm_counts.violations, 0);
+}
+
 static void test_audit_finds(void **state)
 {
 	struct iommu_domain *d;
@@ -653,12 +759,16 @@ int main(void)
 		cmocka_unit_test(test_units_differ),
 		cmocka_unit_test(test_take_over),
 		cmocka_unit_test(test_take_over_of_another_mode),
+		cmocka_unit_test(test_take_over_of_scalable_tables),
+		cmocka_unit_test(test_first_stage),
 		cmocka_unit_test(test_rmrr_boot_domains),
 		cmocka_unit_test(test_odd_rmrrs),
 		cmocka_unit_test(test_x2apic_forbidden),
 		cmocka_unit_test(test_interrupts),
+		cmocka_unit_test(test_posted_entry),
 		cmocka_unit_test(test_interrupt_entries_run_out),
 		cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_storm_of_nobody),
 		cmocka_unit_test(test_audit_finds),
 		cmocka_unit_test(test_rmrr_and_usable),
 		cmocka_unit_test(test_ioapic),

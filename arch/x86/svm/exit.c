@@ -89,6 +89,8 @@ static enum vcpu_exit_kind exit_kind(struct svm_vcpu *v)
 		return VCPU_EXIT_HLT;
 	case SVM_EXIT_MSR:
 		return v->vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
+	case SVM_EXIT_WRITE_CR4:
+		return VCPU_EXIT_CR4_WRITE;
 	case SVM_EXIT_WRITE_CR8:
 		return VCPU_EXIT_CR8_WRITE;
 	case SVM_EXIT_XSETBV:
@@ -133,8 +135,7 @@ void svm_exit_decode(struct svm_vcpu *v)
 
 	e->code = c->exit_code;
 	e->next_rip = 0;
-	/* The CPU writes 64 bits of ones, an emulator 32. */
-	if ((s32)c->exit_code == -1) {
+	if ((s32)c->exit_code == SVM_EXIT_INVALID) {
 		e->kind = VCPU_EXIT_INVALID;
 		e->vectoring = false;
 		return;

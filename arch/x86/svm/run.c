@@ -63,6 +63,11 @@ void svm_run(struct arch_vcpu *a)
 
 	svm_enter(a->gpr, v->vmcb_pa, cpu->host_extra);
 
+	/* A VMRUN that is refused need not have flushed: nobody may have a used ASID before one has. */
+	if ((s32)c->exit_code == SVM_EXIT_INVALID && c->tlb_control) {
+		cpu->next_asid = svm_asid_limit;
+		v->generation = 0;
+	}
 	if (v->debug_live)
 		debug_swap_out(v);
 	a->gpr[GPR_RAX] = c->rax;

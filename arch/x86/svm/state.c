@@ -4,6 +4,9 @@
  * control registers in and out, and the MSRs that the CPU keeps for a guest.
  *
  * EFER.SVME is always set in the VMCB, as VMRUN demands, and never seen by the guest.
+ *
+ * Only what is swapped with the guest can be switched on in CR4: protection keys, for one, would show a
+ * guest the PKRU of another.
  */
 #include "arch/x86/svm/svm.h"
 
@@ -12,9 +15,6 @@
 #define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
 #define CR4_PAE BIT(5)
-#define CR4_LA57 BIT(12)
-/* VME..OSXMMEXCPT, UMIP, LA57, FSGSBASE, PCIDE, OSXSAVE, SMEP, SMAP, PKE: APM 2, 3.1.3 */
-#define CR4_KNOWN (GENMASK(12, 0) | GENMASK(18, 16) | GENMASK(22, 20))
 #define RFLAGS_VM BIT(17)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
@@ -45,7 +45,7 @@ static struct vmcb_segment *segment_of(struct vmcb *c, enum vcpu_seg seg)
 
 static void intercepts_set(struct vmcb *c)
 {
-	c->intercept_cr = BIT(16 + 8); /* CR8 writes */
+	c->intercept_cr = BIT(16 + 4) | BIT(16 + 8); /* writes of CR4 and CR8 */
 	c->intercept_dr = 0xffffffff;
 	c->intercept_exceptions = BIT(1) | BIT(17) | BIT(18); /* #DB, #AC: see exit.c; #MC ends it */
 	c->intercept_misc1 = SVM_MISC1(SVM_EXIT_INTR) | SVM_MISC1(SVM_EXIT_NMI) |
@@ -145,7 +145,7 @@ void svm_get_sregs(const struct arch_vcpu *v, struct vcpu_sregs *s)
 
 static bool sregs_possible(const struct vcpu_sregs *s)
 {
-	if ((s->efer & ~EFER_GUEST) || (s->cr4 & ~CR4_KNOWN) || s->cr0 >> 32)
+	if ((s->efer & ~EFER_GUEST) || (s->cr4 & ~svm_cr4_offered) || s->cr0 >> 32)
 		return false;
 	if ((s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD))
 		return false;
@@ -181,6 +181,18 @@ int svm_set_sregs(struct arch_vcpu *v, const struct vcpu_sregs *s)
 	c->efer = s->efer | EFER_SVME;
 	c->cpl = s->cr0 & CR0_PE ? FIELD_GET(VCPU_SEG_DPL, s->seg[SEG_SS].attr) : 0;
 	svm_vcpu(v)->generation = 0;
+	return 0;
+}
+
+int svm_set_cr4(struct arch_vcpu *v, u64 cr4)
+{
+	struct vmcb *c = svm_vcpu(v)->vmcb;
+
+	if ((cr4 & ~svm_cr4_offered) || ((c->efer & EFER_LMA) && !(cr4 & CR4_PAE)))
+		return -EINVAL;
+	if (cr4 != c->cr4)
+		svm_vcpu(v)->generation = 0; /* most of its bits flush: APM 2, 5.5.2 */
+	c->cr4 = cr4;
 	return 0;
 }
 
@@ -227,11 +239,10 @@ bool svm_get_msr(const struct arch_vcpu *v, u32 msr, u64 *value)
 	return true;
 }
 
-static bool canonical(const struct vmcb *c, u64 addr)
+/* For four levels of tables: five are not offered. */
+static bool canonical(u64 addr)
 {
-	unsigned unused = c->cr4 & CR4_LA57 ? 7 : 16;
-
-	return (u64)((s64)(addr << unused) >> unused) == addr;
+	return (u64)((s64)(addr << 16) >> 16) == addr;
 }
 
 static bool pat_valid(u64 pat)
@@ -270,7 +281,7 @@ int svm_set_msr(struct arch_vcpu *v, u32 msr, u64 value)
 	case MSR_SFMASK:
 		break;
 	default:
-		if (!canonical(c, value))
+		if (!canonical(value))
 			return -EINVAL;
 		break;
 	}

@@ -7,7 +7,13 @@
 #include "arch/x86/svm/svm.h"
 #include "kernel/frames.h"
 #include "kernel/pt.h"
+#include "kernel/thread.h"
 
+#define CPUID_FEATURES7 7u
+#define CPUID_FEATURES7_EBX_FSGSBASE BIT(0)
+#define CPUID_FEATURES7_EBX_SMEP BIT(7)
+#define CPUID_FEATURES7_EBX_SMAP BIT(20)
+#define CPUID_FEATURES7_ECX_UMIP BIT(2)
 #define CPUID_EXT_FEATURES 0x80000001u
 #define CPUID_EXT_FEATURES_ECX_SVM BIT(2)
 #define CPUID_SVM 0x8000000au
@@ -17,8 +23,17 @@
 #define VM_CR_SVMDIS BIT(4)
 #define MSR_VM_HSAVE_PA 0xc0010117u /* APM 2, 15.30.4 */
 
+#define CR4_VME_TO_OSXMMEXCPT GENMASK(10, 0) /* APM 2, 3.1.3; every CPU with SVM has them */
+#define CR4_UMIP BIT(11)
+#define CR4_FSGSBASE BIT(16)
+#define CR4_SMEP BIT(20)
+#define CR4_SMAP BIT(21)
+
 u32 svm_asid_limit;
+u64 svm_cr4_offered;
 static struct svm_cpu cpus[ARCH_MAX_CPUS];
+/* Two first vCPUs at once would start a CPU's ASIDs over, and two VMs share one. */
+static struct mutex prepare_lock = MUTEX_INIT(prepare_lock);
 
 static u64 rdmsr(u32 msr)
 {
@@ -39,28 +54,53 @@ static void svm_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 			 : "a"(leaf), "c"(subleaf));
 }
 
+static int cpu_prepare(struct svm_cpu *cpu)
+{
+	paddr_t save, extra;
+
+	if (cpu->host_extra)
+		return 0;
+	save = frame_alloc(SZ_4K);
+	extra = frame_alloc(SZ_4K);
+	if (save == FRAME_NONE || extra == FRAME_NONE) {
+		if (save != FRAME_NONE)
+			frame_put(save);
+		if (extra != FRAME_NONE)
+			frame_put(extra);
+		return -ENOMEM;
+	}
+	cpu->host_save = save;
+	cpu->next_asid = 1;
+	cpu->generation = 1;
+	WRITE_ONCE(cpu->host_extra, extra);
+	return 0;
+}
+
+static u64 cr4_offered(void)
+{
+	u64 cr4 = CR4_VME_TO_OSXMMEXCPT;
+	u32 r[4];
+
+	svm_cpuid(0, 0, r);
+	if (r[0] < CPUID_FEATURES7)
+		return cr4;
+	svm_cpuid(CPUID_FEATURES7, 0, r);
+	cr4 |= r[1] & CPUID_FEATURES7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
+	cr4 |= r[1] & CPUID_FEATURES7_EBX_SMEP ? CR4_SMEP : 0;
+	cr4 |= r[1] & CPUID_FEATURES7_EBX_SMAP ? CR4_SMAP : 0;
+	cr4 |= r[2] & CPUID_FEATURES7_ECX_UMIP ? CR4_UMIP : 0;
+	return cr4;
+}
+
 int svm_cpus_prepare(void)
 {
-	for (unsigned i = 0; i < arch_cpu_count(); i++) {
-		struct svm_cpu *cpu = &cpus[i];
+	int r = 0;
 
-		if (cpu->host_extra)
-			continue;
-		paddr_t save = frame_alloc(SZ_4K), extra = frame_alloc(SZ_4K);
-
-		if (save == FRAME_NONE || extra == FRAME_NONE) {
-			if (save != FRAME_NONE)
-				frame_put(save);
-			if (extra != FRAME_NONE)
-				frame_put(extra);
-			return -ENOMEM;
-		}
-		cpu->host_save = save;
-		cpu->next_asid = 1;
-		cpu->generation = 1;
-		WRITE_ONCE(cpu->host_extra, extra);
-	}
-	return 0;
+	mutex_lock(&prepare_lock);
+	for (unsigned i = 0; !r && i < arch_cpu_count(); i++)
+		r = cpu_prepare(&cpus[i]);
+	mutex_unlock(&prepare_lock);
+	return r;
 }
 
 struct svm_cpu *svm_cpu_this(void)
@@ -185,6 +225,7 @@ static const struct vcpu_ops svm_ops = {
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
 	.set_cr2 = svm_set_cr2,
+	.set_cr4 = svm_set_cr4,
 	.get_msr = svm_get_msr,
 	.set_msr = svm_set_msr,
 	.set_tsc_offset = svm_set_tsc_offset,
@@ -221,6 +262,7 @@ const struct vcpu_ops *arch_vcpu_ops(const char **why)
 		return NULL;
 	}
 	svm_bitmaps_init();
+	svm_cr4_offered = cr4_offered();
 	svm_asid_limit = r[1];
 	return &svm_ops;
 }

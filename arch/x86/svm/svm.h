@@ -53,6 +53,8 @@ static inline const struct svm_vcpu *svm_vcpu_const(const struct arch_vcpu *v)
 
 /* svm.c */
 extern u32 svm_asid_limit;
+/* Bits of CR4 that a guest may set: the features that virt/cpuid.c offers, on a CPU that has them. */
+extern u64 svm_cr4_offered;
 /* Makes sure that every CPU has its pages. -ENOMEM. */
 int svm_cpus_prepare(void);
 /* This CPU, switched to SVM; NULL if that cannot be. Interrupts are off. */
@@ -69,6 +71,7 @@ void svm_get_mode(const struct arch_vcpu *v, struct vcpu_mode *m);
 void svm_get_segment(const struct arch_vcpu *v, enum vcpu_seg seg, struct vcpu_segment *out);
 void svm_get_sregs(const struct arch_vcpu *v, struct vcpu_sregs *s);
 int svm_set_sregs(struct arch_vcpu *v, const struct vcpu_sregs *s);
+int svm_set_cr4(struct arch_vcpu *v, u64 cr4);
 bool svm_get_msr(const struct arch_vcpu *v, u32 msr, u64 *value);
 int svm_set_msr(struct arch_vcpu *v, u32 msr, u64 value);
 
