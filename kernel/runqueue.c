@@ -86,7 +86,7 @@ struct cpu *run_lock_cpu_of(struct thread *t, bool *on)
 	}
 }
 
-/* t is READY, on no queue and its CPU's lock is held; the lock is released. */
+/* t may become READY, is on no queue and its CPU's lock is held; the lock is released. */
 void run_place(struct cpu *c, struct thread *t, bool on)
 {
 	struct cpu *target = cpu_choose(t);
@@ -146,7 +146,7 @@ static void reconsider(struct thread *t)
 			run_place(c, t, on);
 			return;
 		}
-	} else if (t->state != THREAD_SLEEPING) {
+	} else if (t->state != THREAD_SLEEPING && t->state != THREAD_NEW) {
 		WRITE_ONCE(c->need_resched, true);
 		spin_unlock(&c->lock, on);
 		if (t == thread_current())

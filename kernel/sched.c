@@ -67,7 +67,6 @@ void thread_start(struct thread *t, void (*fn)(void *))
 	if (fn)
 		t->fn = fn;
 	arch_context_init(&t->context, top, start_on_stack, NULL);
-	t->state = THREAD_SLEEPING;
 	t->slice_used_ns = THREAD_SLICE_NS; /* a new one goes last */
 	c = run_lock_cpu_of(t, &on);
 	run_place(c, t, on);

@@ -17,6 +17,7 @@ enum thread_state {
 	THREAD_WAITING,  /* on a CPU, about to sleep unless woken first */
 	THREAD_SLEEPING, /* on no run queue */
 	THREAD_READY,    /* on the run queue of `cpu` */
+	THREAD_NEW,      /* made and not started: known to its process, so it may be killed, not woken */
 	THREAD_DEAD,
 };
 

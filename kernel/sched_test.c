@@ -220,12 +220,44 @@ static void test_order(void **state)
 	in_child(order_main);
 }
 
+/* ---- a thread that its process knows of but that was not started ---- */
+
+static void new_body(void *arg)
+{
+	(void)arg;
+	finish_one();
+}
+
+/* A signal may reach it: it must not run before it has a stack to run on. */
+static void new_first(void *arg)
+{
+	struct thread *t = thread_create("t");
+
+	(void)arg;
+	CHECK(t);
+	thread_wake(t);
+	thread_poke(t);
+	thread_set_priority(t, 1);
+	thread_yield();
+	CHECK(t->state == THREAD_NEW);
+	thread_start(t, new_body);
+	await(1);
+	arch_poweroff(0);
+}
+
+static void test_wake_before_start(void **state)
+{
+	(void)state;
+	in_child(new_first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mutex),
 		cmocka_unit_test(test_wake),
 		cmocka_unit_test(test_wake_before_sleep),
+		cmocka_unit_test(test_wake_before_start),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_order),
 	};

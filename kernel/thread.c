@@ -29,7 +29,7 @@ struct thread *thread_create(const char *name)
 	t->refs = 1;
 	t->affinity = ~0ull;
 	t->cpu = arch_cpu_id();
-	t->state = THREAD_SLEEPING;
+	t->state = THREAD_NEW;
 	return t;
 }
 

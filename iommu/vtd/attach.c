@@ -84,6 +84,14 @@ static int presence_get(struct vtd_domain *d, struct vtd_unit *u, struct vtd_pre
 	return 0;
 }
 
+/* Can a unit of these abilities walk the domain's table, and do all that the domain promises? */
+static bool domain_readable(const struct vtd_domain *d, const struct vtd_caps *c)
+{
+	return d->pt.fmt == (c->first_stage ? &pt_x86 : &pt_vtd_sl) && (c->all_levels & BIT(d->pt.levels)) &&
+	       d->pt.max_leaf <= c->max_leaf && (c->walk_coherent || d->pt.flush) &&
+	       d->geometry.aperture_end <= BIT(c->width) - 1 && (c->snoop || !d->geometry.snoop);
+}
+
 static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 {
 	const struct vtd_caps *c = &v->unit->caps;
@@ -93,9 +101,7 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 			      v->pci->name, v->unit->index);
 	if (v->domain)
 		return refuse(-EBUSY, "%s is attached already", v->pci->name);
-	/* Whoever attaches makes another domain then. */
-	return d->pt.fmt != (c->first_stage ? &pt_x86 : &pt_vtd_sl) || !(c->all_levels & BIT(d->pt.levels)) || c->max_leaf < d->pt.max_leaf || (!c->walk_coherent && !d->pt.flush) ||
-	       BIT(c->width) - 1 < d->geometry.aperture_end || (d->geometry.snoop && !c->snoop) ? -EINVAL : 0;
+	return domain_readable(d, c) ? 0 : -EINVAL; /* whoever attaches makes another domain then */
 }
 
 /*

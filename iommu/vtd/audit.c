@@ -2,9 +2,10 @@
 /*
  * The audit of VT-d: walks what the units read and says whether all of it is owned.
  *
- *  - every present context entry belongs to an attached function (or one in its boot domain), and points at its domain's table;
- *  - every leaf shows memory that is in use (or a BAR, or in a boot domain firmware's memory), and never a page of a live page table, of a
- *    root or context table, of a queue or of an interrupt table;
+ *  - every present context entry belongs to an attached function (or one in its boot domain), and
+ *    points at its domain's table;
+ *  - every leaf shows memory that is in use (or a BAR, or in a boot domain firmware's memory), and never
+ *    a page of a live page table, of a root, context or PASID table, of a queue or of an interrupt table;
  *  - every present interrupt entry lies in a taken handle and checks its owner's source id.
  *
  * Table pages are collected, sorted, and each leaf is looked up among them.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A domain: one page table (kernel/pt.h; second stage, or first stage where units have no other) and the units it is on.
+ * A domain: one page table (kernel/pt.h; second stage, or first stage where units have no other) and
+ * the units it is on.
  *
  * After vtd_unmap() returns 0 no device reaches the range, under any translation a unit may still
  * have remembered and with no request in flight (drain); only then do emptied table pages go back.

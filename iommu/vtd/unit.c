@@ -5,8 +5,9 @@
  * Start never leaves a moment in which a device is let through: a unit that firmware left running
  * keeps translating while its root table, queue and interrupt table are replaced, each followed by
  * the global invalidations that the manual asks for (6.6, 11.4.5).  Our first root table holds the
- * boot domains of RMRRs; everything else is not-present, so blocked until a group is attached.  Only a unit that firmware left
- * in another table mode has to be turned off in between; bus masters are off by then (pci_init).
+ * boot domains of RMRRs; everything else is not-present, so blocked until a group is attached.  Only
+ * a unit that firmware left in another table mode has to be turned off in between; bus masters are
+ * off by then (pci_init).
  */
 #include "iommu/vtd/vtd.h"
 
@@ -64,11 +65,12 @@ static void unit_print(const struct vtd_unit *u)
 {
 	const struct vtd_caps *c = &u->caps;
 
-	vtd_log(6, u, "segment %u%s, %s%u-level, %u bits, 4K%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
+	vtd_log(6, u, "segment %u%s, %s%u-level, %u bits, 4K%s%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
 		"%u fault record%s", u->segment, u->include_all ? " (all devices)" : "",
 		!c->scalable ? "" : c->first_stage ? "scalable first-stage " : "scalable ", c->levels, c->width,
 		c->max_leaf >= 2 ? " 2M" : "", c->max_leaf >= 3 ? " 1G" : "", c->queued ? ", QI" : "",
-		c->remap ? ", IR" : "", !c->remap ? "" : c->eim && c->posted ? " x2APIC posted" : c->eim ? " x2APIC" : "", c->domains,
+		c->remap ? ", IR" : "", c->remap && c->eim ? " x2APIC" : "",
+		c->remap && c->posted ? " posted" : "", c->domains,
 		c->coherent && c->walk_coherent ? "" : "not ", c->snoop ? ", snoop control" : "",
 		c->page_selective ? ", page-selective" : "", c->caching_mode ? ", caching mode" : "",
 		c->write_buffer ? ", write buffer" : "", c->drain_read || c->drain_write ? ", drains" : "",
@@ -97,7 +99,7 @@ static void scalable_decode(struct vtd_caps *c, u64 cap, u64 ecap)
 
 	c->scalable = true;
 	c->walk_coherent = ecap & VTD_ECAP_SMPWC;
-	c->first_stage = !(ecap & VTD_ECAP_SSTS) || !c->levels;
+	c->first_stage = (ecap & VTD_ECAP_FSTS) && (!(ecap & VTD_ECAP_SSTS) || !c->levels);
 	if (c->first_stage) {
 		c->levels = 4;
 		c->all_levels = BIT(4);

@@ -24,7 +24,7 @@ uint64_t attack_own_address(size_t offset);
 uint64_t attack_canary_address(void);
 /* True when the pattern's first `n` bytes from `offset` stand at `p`. */
 bool attack_is_pattern(const void *p, size_t offset, size_t n);
-/* Faults counted for a device, or, as any other line of that file would, -1. */
+/* Faults that the IOMMU has counted for a requester (SSSS:BB:DD.F); 0: none. */
 long long attack_faults(const char *device);
 /* Our pattern, canary and audit, one line each; again and again if one likes. */
 void attack_check(const char *after);
