@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One entry into a guest: the ASID, the event to deliver, debug registers, and the world switch.
+ * After a shutdown, or when the CPU refuses the state, the VMCB is undefined (APM 2, 15.14.3; it may
+ * hold registers of ours): the vCPU is in its power-on state then.
  *
  * ASIDs make the flush: a vCPU whose translations must go, or which comes to another CPU, takes the
  * CPU's next ASID, which no guest has used since that CPU last dropped all translations.
@@ -22,6 +24,18 @@ static void asid_take(struct svm_vcpu *v, struct svm_cpu *cpu)
 	c->asid = cpu->next_asid++;
 	v->generation = cpu->generation;
 	v->cpu = arch_cpu_id();
+}
+
+/*
+ * Made anew for each entry: what stands in the VMCB after an exit is the CPU's. A CPU that refuses
+ * a state may leave V_INTR_MASKING off, and without it the guest's RFLAGS.IF would decide whether
+ * we get our interrupts. The window is a virtual interrupt of the highest priority, which is
+ * intercepted before it is taken.
+ */
+static u64 vintr(const struct svm_vcpu *v)
+{
+	return VMCB_V_INTR_MASKING | FIELD_PREP(VMCB_V_TPR, v->common.cr8) |
+	       (v->window ? VMCB_V_IRQ | VMCB_V_IGN_TPR | FIELD_PREP(VMCB_V_INTR_PRIO, 15) : 0);
 }
 
 static void debug_swap_in(const struct svm_vcpu *v)
@@ -55,7 +69,7 @@ void svm_run(struct arch_vcpu *a)
 	c->rsp = a->gpr[GPR_RSP];
 	c->rip = a->rip;
 	c->rflags = a->rflags;
-	c->vintr = (c->vintr & ~VMCB_V_TPR) | FIELD_PREP(VMCB_V_TPR, a->cr8);
+	c->vintr = vintr(v);
 	c->event_inject = v->event;
 	v->event = 0;
 	if (v->debug_live)
@@ -63,17 +77,19 @@ void svm_run(struct arch_vcpu *a)
 
 	svm_enter(a->gpr, v->vmcb_pa, cpu->host_extra);
 
-	/* A VMRUN that is refused need not have flushed: nobody may have a used ASID before one has. */
-	if ((s32)c->exit_code == SVM_EXIT_INVALID && c->tlb_control) {
-		cpu->next_asid = svm_asid_limit;
-		v->generation = 0;
-	}
 	if (v->debug_live)
 		debug_swap_out(v);
+	svm_exit_decode(v);
+	if (a->exit.kind == VCPU_EXIT_INVALID || a->exit.kind == VCPU_EXIT_SHUTDOWN) {
+		/* A refused VMRUN need not have flushed: nobody may have a used ASID before one has. */
+		if (c->tlb_control)
+			cpu->next_asid = svm_asid_limit;
+		svm_vcpu_reset(a);
+		return;
+	}
 	a->gpr[GPR_RAX] = c->rax;
 	a->gpr[GPR_RSP] = c->rsp;
 	a->rip = c->rip;
 	a->rflags = c->rflags;
 	a->cr8 = FIELD_GET(VMCB_V_TPR, c->vintr) & 15;
-	svm_exit_decode(v);
 }

@@ -78,7 +78,6 @@ void svm_vcpu_reset(struct arch_vcpu *a)
 	c->tsc_offset = tsc_offset;
 	c->nested_control = VMCB_NESTED_PAGING;
 	c->nested_cr3 = root;
-	c->vintr = VMCB_V_INTR_MASKING;
 	c->es = c->ss = c->ds = c->fs = c->gs = data;
 	c->cs = (struct vmcb_segment){ .selector = 0xf000, .attr = 0x9b, .limit = 0xffff,
 				       .base = 0xffff0000 };

@@ -183,15 +183,9 @@ static bool svm_interruptible(const struct arch_vcpu *v)
 	return (v->rflags & RFLAGS_IF) && !(s->vmcb->shadow & VMCB_SHADOW) && !s->event;
 }
 
-/* A virtual interrupt of the highest priority, which is intercepted before it is taken. */
 static void svm_window(struct arch_vcpu *v, bool wanted)
 {
-	struct vmcb *c = svm_vcpu(v)->vmcb;
-
-	if (wanted)
-		c->vintr |= VMCB_V_IRQ | VMCB_V_IGN_TPR | FIELD_PREP(VMCB_V_INTR_PRIO, 15);
-	else
-		c->vintr &= ~(VMCB_V_IRQ | VMCB_V_IGN_TPR | VMCB_V_INTR_PRIO);
+	svm_vcpu(v)->window = wanted;
 }
 
 static void svm_set_cr2(struct arch_vcpu *v, u64 cr2)

@@ -26,6 +26,7 @@ struct svm_vcpu {
 	unsigned cpu;
 	u64 generation;
 	bool debug_live;
+	bool window; /* VCPU_EXIT_WINDOW is wanted */
 	u64 dr[4];
 };
 
