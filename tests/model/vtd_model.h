@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The insides of the software VT-d unit, shared by vtd_unit.c and vtd_walk.c only. */
+/* The insides of the software VT-d unit, shared by the files vtd_*.c of this folder only. */
 #ifndef TESTS_MODEL_VTD_MODEL_H
 #define TESTS_MODEL_VTD_MODEL_H
 
@@ -65,21 +65,53 @@ struct vm_unit {
 	unsigned flight_next;
 };
 
+/* What a present context entry, and in scalable mode its PASID entry, leads to. */
+struct vm_stage {
+	u16 did;
+	unsigned levels;
+	u64 table;
+	bool first, snoops; /* first stage; page-table reads are coherent */
+	u8 reason;
+};
+
+#define IOTLB_AT 0x340 /* 16 times ECAP.IRO */
+
+/* vtd_unit.c */
 void vm_violation(const char *what);
 void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason);
+void vm_event(struct vm_unit *u);
+/* What a test does between two steps of the unit or of the driver. */
+void vm_step_between(void);
 
-/* vtd_walk.c */
+/* vtd_memory.c */
 extern bool vm_shadow_buffered;
 void vm_shadow_flush(const void *p, size_t n);
 /* All lines outside [p, p+n) that were flushed before go to memory as they are now. */
 void vm_shadow_evict(const void *p, size_t n);
 void vm_shadow_reset(void);
 void vm_write_buffer_drain(void);
+u64 vm_mem_as(const struct vm_unit *u, u64 pa, bool snoops);
+u64 vm_mem(const struct vm_unit *u, u64 pa); /* root, context, PASID and interrupt entries */
+
+/* vtd_context.c */
+bool vm_scalable(const struct vm_unit *u);
+const struct vm_context *vm_context(struct vm_unit *u, u16 sid);
+struct vm_stage vm_stage_of(struct vm_unit *u, const struct vm_context *c);
 void vm_drop_contexts(struct vm_unit *u, unsigned g, u16 did, u16 sid);
 void vm_drop_pasids(struct vm_unit *u, unsigned g, u16 did);
 bool vm_first_stage(const struct vm_unit *u, u16 did);
+
+/* vtd_walk.c */
+struct vm_translation *vm_remember(struct vm_unit *u, struct vm_translation t);
 void vm_drop_translations(struct vm_unit *u, unsigned g, u16 did, u64 iova, unsigned mask, bool leaf_only);
-void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);
 void vm_drain(struct vm_unit *u, unsigned g, u16 did, bool reads, bool writes);
+
+/* vtd_interrupt.c */
+void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);
+
+/* vtd_queue.c */
+void vm_queue_work(struct vm_unit *u);
+void vm_register_command(struct vm_unit *u, bool context, u64 v);
+u32 vm_register_high(struct vm_unit *u, bool context);
 
 #endif

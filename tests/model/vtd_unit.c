@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The model's registers, queue and fault recording. The walks and caches are in vtd_walk.c.
+ * The model's registers and fault recording (chapters 7 and 11).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ void vm_violation(const char *what)
 	snprintf(vm_counts.what, sizeof(vm_counts.what), "%s", what);
 }
 
-static void between(void)
+void vm_step_between(void)
 {
 	static bool inside;
 
@@ -39,7 +39,7 @@ static bool pending(const struct vm_unit *u)
 	return false;
 }
 
-static void event(struct vm_unit *u)
+void vm_event(struct vm_unit *u)
 {
 	if (u->fectl >> 31)
 		u->event_held = true;
@@ -64,7 +64,7 @@ void vm_fault(struct vm_unit *u, u16 sid, u64 info, bool write, u8 reason)
 	u->next_record = (u->next_record + 1) % u->c.records;
 	vm_counts.faults_recorded++;
 	if (!was)
-		event(u);
+		vm_event(u);
 }
 
 void vm_deliver(struct vm_unit *u)
@@ -78,217 +78,6 @@ void vm_deliver(struct vm_unit *u)
 		if (arch_cpu_apic_id(cpu) == dest && (u->feaddr >> 20) == 0xfee && host_irq_raise(cpu, (u8)u->fedata))
 			return;
 	vm_violation("fault event to nowhere");
-}
-
-/* ---- invalidation queue, 6.5.2 ---- */
-
-static void queue_stop(struct vm_unit *u, u32 error)
-{
-	u->errors |= error;
-	event(u);
-}
-
-/* false: bad descriptor. */
-static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
-{
-	unsigned type = lo & 0xf, g = lo >> 4 & 3;
-	u16 did = (u16)(lo >> 16);
-
-	vm_counts.descriptors++;
-	switch (type) {
-	case 1: /* context cache */
-		if ((lo & 0xfffc00000000ffc0ull) || hi || !g)
-			return false;
-		vm_drop_contexts(u, g, did, (u16)(lo >> 32));
-		return true;
-	case 2: /* IOTLB */
-		if ((lo & 0xffffffff0000ff00ull) || !g || (hi & 0xf80) || (g != 3 && hi))
-			return false;
-		if (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask))
-			return false;
-		if (g != 1 && vm_first_stage(u, did))
-			return true; /* names second-stage translations only */
-		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
-		vm_drain(u, g, did, !u->c.drain || (lo & 0x80), !u->c.drain || (lo & 0x40));
-		return true;
-	case 6: /* IOTLB by PASID: first-stage translations only */
-		if ((lo & 0xfff000000000ffc0ull) || (g != 2 && g != 3) || lo >> 32 || (hi & 0xf80) || (g == 2 && hi))
-			return false;
-		if (!u->c.scalable || (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask)))
-			return false;
-		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
-		vm_drain(u, g, did, true, true);
-		return true;
-	case 7: /* PASID cache */
-		if ((lo & 0xfff000000000ffc0ull) || g == 2 || hi || !u->c.scalable)
-			return false;
-		vm_drop_pasids(u, g, did);
-		return true;
-	case 4: /* interrupt entries */
-		if ((lo & 0xffff000007ffffe0ull) || hi)
-			return false;
-		vm_drop_interrupts(u, lo & 0x10, (u16)(lo >> 32), lo >> 27 & 0x1f);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static u32 step(const struct vm_unit *u)
-{
-	return u->iqa >> 11 & 1 ? 2 : 1; /* wide descriptors */
-}
-
-static const struct vm_pair *desc(const struct vm_unit *u, u32 i)
-{
-	return (const struct vm_pair *)phys_to_virt(u->iqa & ~0xfffull) + i % 256;
-}
-
-static bool is_wait(const struct vm_pair *d)
-{
-	return (d->lo & 0xf) == 5;
-}
-
-static bool is_fence(const struct vm_pair *d)
-{
-	return is_wait(d) && (d->lo & 0x40);
-}
-
-static bool wait_done(const struct vm_pair *w)
-{
-	vm_counts.descriptors++;
-	if (!(w->lo & 0x20) || (w->hi & 3)) {
-		vm_violation("wait descriptor without status");
-		return false;
-	}
-	*(u32 *)phys_to_virt(w->hi) = (u32)(w->lo >> 32);
-	return true;
-}
-
-/* Descriptors up to the next fence, last one first; then the waits among them, and the fence. */
-static bool segment(struct vm_unit *u)
-{
-	bool drained = false;
-	u32 n = 0, tail = u->iqt >> 4, head = u->iqh >> 4, wide = step(u);
-
-	if (u->bad_slot == u->iqh + 1 && (desc(u, head)->lo & 0xf) != 5) {
-		queue_stop(u, 0x10);
-		return false;
-	}
-	u->bad_slot = 0;
-	while ((head + n) % 256 != tail && !is_fence(desc(u, head + n)))
-		n += wide;
-	for (u32 i = n; i > 0;) {
-		struct vm_pair d;
-
-		i -= wide;
-		d = *desc(u, head + i);
-		if (is_wait(&d))
-			continue;
-		if (!drained)
-			vm_write_buffer_drain(); /* comes before any invalidation, 6.8 */
-		drained = true;
-		if ((wide == 2 && (desc(u, head + i + 1)->lo | desc(u, head + i + 1)->hi)) || !invalidate(u, d.lo, d.hi)) {
-			u->iqh = ((head + i) % 256) << 4;
-			queue_stop(u, 0x10);
-			return false;
-		}
-		between();
-	}
-	for (u32 i = 0; i < n; i += wide)
-		if (is_wait(desc(u, head + i)) && !wait_done(desc(u, head + i)))
-			return false;
-	if ((head + n) % 256 != tail) {
-		if (!wait_done(desc(u, head + n)))
-			return false;
-		n += wide;
-	}
-	u->iqh = ((head + n) % 256) << 4;
-	return true;
-}
-
-static void queue_work(struct vm_unit *u)
-{
-	enum vm_failure how = u->fail_left ? u->how : VM_WORKS;
-
-	if (!(u->gsts >> 26 & 1) || (u->errors & 0x50))
-		return;
-	if (u->fail_left)
-		u->fail_left--;
-	switch (how) {
-	case VM_SILENT:
-		return;
-	case VM_QUEUE_ERROR: /* until something else stands there */
-		u->bad_slot = u->iqh + 1;
-		break;
-	case VM_DEVICE_TIMEOUT:
-		u->iqh = u->iqt;
-		queue_stop(u, 0x40);
-		return;
-	case VM_WORKS:
-		break;
-	}
-	while (u->iqh != u->iqt && segment(u))
-		;
-}
-
-/* ---- register-based invalidation, 6.5.1 ---- */
-
-#define IOTLB_AT 0x340 /* 16 times ECAP.IRO */
-
-/* What a command does, when it is seen to be done. */
-static void register_done(struct vm_unit *u, bool context)
-{
-	u64 *reg = context ? &u->ccmd : &u->iotlb, v = *reg;
-	unsigned g = v >> (context ? 61 : 60) & 3, done = context ? 59 : 57;
-
-	*reg &= ~(1ull << 63 | 3ull << done);
-	if (u->slow_how != VM_WORKS || !g)
-		return;
-	vm_write_buffer_drain();
-	between();
-	if (context) {
-		vm_drop_contexts(u, g, (u16)v, (u16)(v >> 16));
-	} else {
-		if (g == 3 && (u->c.no_pages || (u->iva & 0x3f) > u->c.max_mask))
-			return;
-		vm_drop_translations(u, g, (u16)(v >> 32), u->iva & ~0xfffull, u->iva & 0x3f, u->iva & 0x40);
-		vm_drain(u, g, (u16)(v >> 32), !u->c.drain || (v >> 49 & 1), !u->c.drain || (v >> 48 & 1));
-	}
-	*reg |= (u64)g << done;
-	between();
-}
-
-/* It stays pending until it is read for the third time, or for ever. */
-static void register_command(struct vm_unit *u, bool context, u64 v)
-{
-	u64 *reg = context ? &u->ccmd : &u->iotlb;
-
-	vm_counts.descriptors++;
-	if ((u->gsts >> 26 & 1) || u->c.version >= 0x60)
-		vm_violation("register-based invalidation beside a queue, or where there is none");
-	if ((u->ccmd | u->iotlb) >> 63)
-		vm_violation("command while another one is pending");
-	u->slow_how = u->fail_left ? u->how : VM_WORKS;
-	if (u->fail_left)
-		u->fail_left--;
-	*reg = v;
-	u->slow = v >> 63 && u->slow_how != VM_SILENT ? 3 : 0;
-}
-
-static u32 register_high(struct vm_unit *u, bool context)
-{
-	u64 *reg = context ? &u->ccmd : &u->iotlb;
-
-	if (*reg >> 63 && u->slow && --u->slow == 0)
-		register_done(u, context);
-	return (u32)(*reg >> 32);
-}
-
-void vm_fail(struct vm_unit *u, enum vm_failure how, unsigned n)
-{
-	u->how = how;
-	u->fail_left = n;
 }
 
 /* ---- registers, chapter 11 ---- */
@@ -342,7 +131,7 @@ static void command(struct vm_unit *u, u32 v)
 	if (changed & 1u << 31 & ~v)
 		vm_counts.te_off++;
 	u->gsts ^= changed;
-	between();
+	vm_step_between();
 }
 
 static u32 read32(struct vm_unit *u, u32 off)
@@ -365,9 +154,9 @@ static u32 read32(struct vm_unit *u, u32 off)
 	case 0x20: return (u32)u->rtaddr;
 	case 0x24: return (u32)(u->rtaddr >> 32);
 	case 0x28: return (u32)u->ccmd;
-	case 0x2c: return register_high(u, true);
+	case 0x2c: return vm_register_high(u, true);
 	case IOTLB_AT + 8: return (u32)u->iotlb;
-	case IOTLB_AT + 12: return register_high(u, false);
+	case IOTLB_AT + 12: return vm_register_high(u, false);
 	case 0x34: return (u->overflow ? 1 : 0) | (pending(u) ? 2 : 0) | u->errors | (u32)u->next_record << 8;
 	case 0x38: return u->fectl | (u->event_held ? 1u << 30 : 0);
 	case 0x64:
@@ -449,13 +238,13 @@ static void wr64_(struct mmio *m, u32 off, u64 v)
 	vm_counts.mmio_writes++;
 	switch (off) {
 	case 0x20: u->rtaddr = v; break;
-	case 0x28: register_command(u, true, v); break;
+	case 0x28: vm_register_command(u, true, v); break;
 	case IOTLB_AT: u->iva = v; break;
-	case IOTLB_AT + 8: register_command(u, false, v); break;
+	case IOTLB_AT + 8: vm_register_command(u, false, v); break;
 	case 0x88:
 		obeyed(u);
 		u->iqt = (u32)v & 0x7fff0;
-		queue_work(u);
+		vm_queue_work(u);
 		break;
 	case 0x90:
 		obeyed(u);
@@ -475,10 +264,10 @@ static void on_flush(const void *p, size_t n)
 {
 	if (n >= 4096) {
 		vm_shadow_evict(p, n);
-		between();
+		vm_step_between();
 	}
 	vm_shadow_flush(p, n);
-	between();
+	vm_step_between();
 }
 
 struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
@@ -502,7 +291,7 @@ struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
 	vm_shadow_buffered |= c->write_buffer;
 	host_mmio_add(base, 0x4000, &ops, u); /* struct mmio's base is the unit itself */
 	host_on_cache_flush = on_flush;
-	host_on_wmb = between;
+	host_on_wmb = vm_step_between;
 	return u;
 }
 
@@ -536,4 +325,12 @@ bool vm_remapping(const struct vm_unit *u)
 bool vm_protected_regions_on(const struct vm_unit *u)
 {
 	return u->pmen & 1;
+}
+
+void vm_forget_caches(struct vm_unit *u)
+{
+	vm_drop_contexts(u, 1, 0, 0);
+	vm_drop_pasids(u, 3, 0);
+	vm_drop_translations(u, 1, 0, 0, 0, false);
+	vm_drop_interrupts(u, false, 0, 0);
 }
