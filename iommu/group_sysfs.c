@@ -20,8 +20,13 @@ static s64 show_type(struct node *n, char *buf, size_t cap)
 static s64 show_reason(struct node *n, char *buf, size_t cap)
 {
 	const struct iommu_group *g = node_priv(n);
+	size_t len = g->reason[0] ? (size_t)snprintf(buf, cap, "%s\n", g->reason) : 0;
 
-	return g->reason[0] ? snprintf(buf, cap, "%s\n", g->reason) : 0;
+	for (unsigned i = 0; i < g->ndevs && i < IOMMU_MAX_GROUP_DEVS && len < cap; i++)
+		if (!pci_dev_usable(g->dev[i]))
+			len += (size_t)snprintf(buf + len, cap - len, "%s is not handed out until power-off: %s\n",
+						g->dev[i]->name, g->dev[i]->why_broken);
+	return (s64)MIN(len, cap);
 }
 
 static s64 show_reserved_regions(struct node *n, char *buf, size_t cap)

@@ -28,8 +28,9 @@ int iommu_group_usable(const struct iommu_group *g)
 		return refuse(-EPERM, "group %u has more than the %u devices that can be handed out together", g->id,
 			      IOMMU_MAX_GROUP_DEVS);
 	for (unsigned i = 0; i < g->ndevs && !r; i++) {
-		if (g->dev[i]->broken)
-			r = refuse(-EPERM, "%s: a reset failed, it is not handed out until power-off", g->dev[i]->name);
+		if (!pci_dev_usable(g->dev[i]))
+			r = refuse(-EPERM, "%s is not handed out until power-off: %s", g->dev[i]->name,
+				   g->dev[i]->why_broken);
 		else
 			r = iommu->usable(g->dev[i]);
 	}

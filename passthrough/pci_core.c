@@ -76,8 +76,8 @@ int vfio_pci_enable(struct vfio_device *v)
 	struct pci_dev *d = v->pci;
 	int ret;
 
-	if (d->broken)
-		return refuse(-EIO, "%s did not come back from a reset; power the machine off to use it again", d->name);
+	if (!pci_dev_usable(d))
+		return refuse(-EIO, "%s is not handed out until power-off: %s", d->name, d->why_broken);
 	pci_set_master(d, false);
 	ret = pci_power_on(d);
 	if (ret)
@@ -119,10 +119,10 @@ void vfio_pci_disable(struct vfio_device *v)
 	mutex_unlock(&v->mem_lock);
 	bars_destroy(v);
 	vfio_config_free(v);
-	if (d->broken || pci_power_on(d)) {
-		d->broken = true; /* who found it said why */
+	if (pci_dev_usable(d) && pci_power_on(d))
+		pci_dev_kill(d, "it does not come to power state D0");
+	if (!pci_dev_usable(d))
 		return;
-	}
 	pci_restore(d, &v->saved);
 	if (v->reset_works && pci_reset(d))
 		log_err("vfio-pci %s: reset at close failed; it will not be handed out again", d->name);

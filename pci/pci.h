@@ -63,8 +63,10 @@ struct pci_dev {
 	struct pci_bar rom;
 	u8 interrupt_pin;
 	bool flr;                   /* PCIe FLR or AF FLR */
-	bool broken;                /* never handed out until power-off: a reset failed, or its
-				     * group is larger than can be watched */
+	bool broken;                /* pci_dev_kill() */
+	bool resetting;             /* its reset is going on: a bridge's children come and go, and do
+				     * not answer; nobody's device-TLB is asked */
+	char why_broken[96];
 	u8 quirks;                  /* pci/quirks.c */
 	struct mutex lock;          /* multi-step config sequences: sizing, reset, MSI set-up */
 
@@ -135,7 +137,17 @@ void pci_msix_disable(struct pci_dev *d);
 /* Write entry i; masked first, unmasked last when `m` is not NULL; NULL masks and clears it. */
 void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m);
 
+/* ---- functions that are given up -------------------------------------------------------------
+ * A function that cannot be trusted any more is never handed out again until power-off: it stops
+ * being a bus master, what waits for it gives up, opening it and its group are refused. Logs why;
+ * the first reason stays in why_broken. Any context; does not zap mappings. */
+void pci_dev_kill(struct pci_dev *d, const char *fmt, ...) printf_like(2, 3);
+static inline bool pci_dev_usable(const struct pci_dev *d) { return !READ_ONCE(d->broken); }
+
 /* ---- reset ----------------------------------------------------------------------------------*/
+/* Called around each reset with the device's lock held: before, when it is no bus master any more, and after,
+ * when it answers and its config space is put back (ATS control too); not after a reset that killed it. */
+void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before));
 /* Function-level reset (PCIe FLR, AF FLR, or PM D3hot-D0 when NoSoftRst=0): saves config, quiesces, resets, polls with
  * deadlines, restores config (MSI/MSI-X and command included), verifies ids and BARs. 0; -ENOTTY no
  * method; -ETIMEDOUT or -EIO: the device did not come back and is marked broken. May sleep. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Power states (PCI Express 7.5.2.2, PCI Power Management 5.4) and the waits that resets and power
- * changes need.  A function that comes out of D3hot may have lost its config space (No_Soft_Reset
+ * Power states (PCI Express 7.5.2.2, PCI Power Management 5.4), the waits that resets and power
+ * changes need, and the end of a function that cannot be brought back.  A function that comes out of D3hot may have lost its config space (No_Soft_Reset
  * clear): it is put back.
  */
+#include <stdio.h>
+
 #include "pci/internal.h"
 
 #define D3HOT_TO_D0_MS 10
@@ -48,4 +50,17 @@ int pci_power_on(struct pci_dev *d)
 		pci_acs_enable(d);
 	}
 	return 0;
+}
+
+void pci_dev_kill(struct pci_dev *d, const char *fmt, ...)
+{
+	va_list ap;
+
+	pci_set_master(d, false);
+	if (__atomic_exchange_n(&d->broken, true, __ATOMIC_SEQ_CST))
+		return;
+	va_start(ap, fmt);
+	vsnprintf(d->why_broken, sizeof(d->why_broken), fmt, ap);
+	va_end(ap);
+	log_err("pci %s: is not handed out again: %s; power the machine off to use it", d->name, d->why_broken);
 }

@@ -18,6 +18,13 @@
 
 enum method { NONE, FLR, AF_FLR, PM };
 
+static void (*reset_hook)(struct pci_dev *d, bool before);
+
+void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before))
+{
+	reset_hook = fn;
+}
+
 static const char *const names[] = { [NONE] = "", [FLR] = "flr", [AF_FLR] = "af_flr", [PM] = "pm" };
 
 static enum method method_of(const struct pci_dev *d)
@@ -101,7 +108,7 @@ static u32 wait_ready(struct pci_dev *d)
 
 		if (id != ~0u && (id & 0xffff) != CRS_VENDOR)
 			return id;
-		if (arch_now_ns() >= deadline)
+		if (arch_now_ns() >= deadline || !pci_dev_usable(d))
 			return ~0u;
 		pci_wait_ms(step);
 		step = MIN(step * 2, 1000u);
@@ -142,6 +149,9 @@ static int reset_locked(struct pci_dev *d)
 	if (saved.header[0] == ~0u)
 		return -EIO;
 	quiesce(d, m);
+	d->resetting = true;
+	if (reset_hook)
+		reset_hook(d, true);
 	reset_start(d, m);
 	id = wait_ready(d);
 	if (id == ~0u) {
@@ -154,7 +164,10 @@ static int reset_locked(struct pci_dev *d)
 		pci_restore(d, &saved);
 		pci_acs_enable(d);
 	}
-	return verify(d, &saved, id);
+	err = verify(d, &saved, id);
+	if (!err && reset_hook)
+		reset_hook(d, false);
+	return err;
 }
 
 int pci_reset(struct pci_dev *d)
@@ -164,10 +177,9 @@ int pci_reset(struct pci_dev *d)
 	mutex_lock(&d->lock);
 	if (!d->broken) {
 		err = reset_locked(d);
+		d->resetting = false;
 		if (err && err != -ENOTTY) {
-			pci_set_master(d, false);
-			d->broken = true;
-			log_err("pci %s: is not handed out again: reset failed (%d)", d->name, err);
+			pci_dev_kill(d, "reset failed (%d)", err);
 		}
 	}
 	mutex_unlock(&d->lock);
