@@ -4,6 +4,9 @@
  * comes.  Any context may write; one lock keeps lines whole.  Also here: the two ways to give up,
  * panic() for our own broken invariants and refuse() for what somebody else asked.
  *
+ * Debug lines are what programs and guests make us say: there is a limit to them, so that they do not
+ * push everything else out of the ring.
+ *
  * Once a panic has begun, nobody waits for the lock: the CPU that panicked may be its holder.
  */
 #include <stdio.h>
@@ -15,6 +18,8 @@
 #define LOG_RING 65536u
 #define LOG_LINE 512u
 #define LOG_SINKS 4u
+#define LEVEL_DEBUG 7
+#define DEBUG_LINES_PER_S 100u
 
 static struct {
 	struct spinlock lock;
@@ -23,6 +28,8 @@ static struct {
 	log_sink_t sink[LOG_SINKS];
 	unsigned nsinks;
 	bool panicking;
+	u64 debug_second;
+	unsigned debug_lines; /* in that second */
 } log; /* all zero, so that the ring takes no room in the image */
 static int console_level = 7; /* lines below it go to the sinks */
 
@@ -66,6 +73,19 @@ static void ring_write(const char *s, size_t n)
 	log.end += n;
 }
 
+/* Whether this debug line is one too many; the lock is held. The last one says so in its place. */
+static bool debug_flood(u64 now, char *line, int head, int *n)
+{
+	if (log.debug_second != now / NS_PER_S) {
+		log.debug_second = now / NS_PER_S;
+		log.debug_lines = 0;
+	}
+	if (++log.debug_lines == DEBUG_LINES_PER_S)
+		*n = head + snprintf(line + head, (size_t)(LOG_LINE - (unsigned)head), "%s\n",
+				     "(no more debug lines this second)");
+	return log.debug_lines > DEBUG_LINES_PER_S;
+}
+
 void log_vat(int level, const char *fmt, va_list ap)
 {
 	char line[LOG_LINE];
@@ -83,6 +103,10 @@ void log_vat(int level, const char *fmt, va_list ap)
 			line[i] = ' ';
 	line[n++] = '\n';
 	hold = log_lock();
+	if (level == LEVEL_DEBUG && debug_flood(now, line, head, &n)) {
+		log_unlock(hold);
+		return;
+	}
 	ring_write(line, (size_t)n);
 	if (level < console_level || log.panicking)
 		for (unsigned i = 0; i < log.nsinks; i++)

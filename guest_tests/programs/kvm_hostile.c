@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A VMM that means harm: vCPU states that no CPU can be in, states that hardly any guest is ever in,
- * and guests of random bytes, on three vCPUs at once. Whatever comes of the guests, a signal ends every
+ * and guests of random instructions, on three vCPUs at once. Whatever comes of the guests, a signal ends every
  * stay in one within a moment, and a guest that the CPU refused shows its VMM nothing of the host.
  *
  * kvm_hostile SECONDS [SEED]
@@ -106,6 +106,15 @@ static void sregs_random(struct machine *m, uint64_t *seed)
 	ioctl(m->vcpu, KVM_SET_SREGS, &u.s);
 }
 
+/*
+ * Instructions of one byte, in every mode: privileged, of strings, of ports, traps and returns, and
+ * prefixes. (Bytes of every value make QEMU's translator crash, with or without a hypervisor.)
+ */
+static const uint8_t opcodes[] = {
+	0xfa, 0xfb, 0xf4, 0x90, 0xec, 0xee, 0xed, 0xef, 0x6c, 0x6e, 0x6d, 0x6f, 0xa4, 0xaa, 0xab, 0xcc, 0xcf, 0x9c,
+	0x9d, 0xf1, 0xcb, 0xc3, 0x9b, 0x1e, 0x1f, 0x06, 0x07, 0x17, 0x50, 0x58, 0xf3, 0x66, 0x67, 0xfd, 0xfc,
+};
+
 static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
@@ -120,7 +129,7 @@ static void *runner_main(void *arg)
 		sregs_random(m, &r->seed);
 		ioctl(m->vcpu, KVM_SET_MP_STATE, &runnable);
 		for (unsigned int i = 0; i < 0x1000; i++)
-			m->memory[CODE_GPA + i] = (uint8_t)random_next(&r->seed);
+			m->memory[CODE_GPA + i] = opcodes[random_next(&r->seed) % sizeof(opcodes)];
 		regs.rflags = random_next(&r->seed) % 4 ? 2 : random_value(&r->seed);
 		regs.rcx = random_value(&r->seed);
 		regs.rsi = random_value(&r->seed);
