@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMAR parser (VT-d 8.1 to 8.10).  Firmware's word is not trusted: a structure or scope that is too
- * short, runs over its container or has a broken path ends the walk with -EBADMSG and the table
- * offset.  Structures need not be aligned (a two-hop RMRR is 34 bytes long), so all fields are read
- * byte-wise.  Unknown types are stepped over by their length.
+ * DMAR parser (VT-d 8.1 to 8.10).  Firmware's word is not trusted: a structure whose length tells no
+ * next one ends the walk with -EBADMSG; one that is too short for its type, or has an odd scope, comes
+ * out as damaged, with what can be read of it.  Structures need not be aligned (a two-hop RMRR is 34
+ * bytes long), so all fields are read byte-wise.  Unknown types are stepped over by their length.
  */
 #include "iommu/vtd/dmar.h"
 
@@ -11,6 +11,7 @@
 #define DMAR_WIDTH_AT 36
 #define DMAR_FLAGS_AT 37
 #define DMAR_SCOPE_LEN 6   /* 8.3.1, without the path */
+#define DMAR_SCOPE_MIN (DMAR_SCOPE_LEN + 2)
 
 /* Fixed part of each structure, by type. */
 static const u8 fixed_len[] = {
@@ -43,20 +44,24 @@ int dmar_open(struct dmar *d, const void *table, size_t len)
 	return 0;
 }
 
-/* 0, or -EBADMSG with *bad the offset inside the scopes. */
-static int scopes_check(const u8 *p, u32 len, u32 *bad)
+/*
+ * All scopes up to the first odd one.  Of that its first hop is believed when it has room for one; whether
+ * more follow cannot be known when there would be room for them.
+ */
+static void scopes_check(struct dmar_entry *e, u32 offset)
 {
-	u32 pos = 0;
+	const u8 *p = e->scopes;
+	u32 pos = 0, left;
 
-	while (pos < len) {
-		*bad = pos;
-		if (len - pos < DMAR_SCOPE_LEN)
-			return -EBADMSG;
-		if (p[pos + 1] < DMAR_SCOPE_LEN + 2 || p[pos + 1] % 2 || p[pos + 1] > len - pos)
-			return -EBADMSG;
-		pos += p[pos + 1];
+	for (; pos < e->scopes_len; pos += p[pos + 1]) {
+		left = e->scopes_len - pos;
+		if (left >= DMAR_SCOPE_MIN && p[pos + 1] >= DMAR_SCOPE_MIN && p[pos + 1] % 2 == 0 && p[pos + 1] <= left)
+			continue;
+		e->bad = offset + pos;
+		e->hides = left < DMAR_SCOPE_MIN || p[pos + 1] < DMAR_SCOPE_MIN || left >= 2 * DMAR_SCOPE_MIN;
+		e->scopes_len = (u16)(left < DMAR_SCOPE_MIN || p[pos + 1] < DMAR_SCOPE_MIN ? pos : pos + DMAR_SCOPE_MIN);
+		return;
 	}
-	return 0;
 }
 
 static void entry_fields(const u8 *p, struct dmar_entry *e)
@@ -92,7 +97,7 @@ static void entry_fields(const u8 *p, struct dmar_entry *e)
 
 int dmar_next(const struct dmar *d, u32 *offset, struct dmar_entry *e)
 {
-	u32 off = *offset ? *offset : DMAR_HEADER_LEN, bad = 0, fixed;
+	u32 off = *offset ? *offset : DMAR_HEADER_LEN, fixed;
 	const u8 *p = d->table + off;
 
 	*offset = off;
@@ -103,24 +108,19 @@ int dmar_next(const struct dmar *d, u32 *offset, struct dmar_entry *e)
 	*e = (struct dmar_entry){ .offset = off, .type = (u16)get(p, 2), .len = (u16)get(p + 2, 2) };
 	if (e->len < 4 || e->len > d->len - off)
 		return -EBADMSG;
-	if (e->type < ARRAY_SIZE(fixed_len)) {
-		fixed = fixed_len[e->type];
-		if (e->len < fixed)
-			return -EBADMSG;
+	*offset = off + e->len;
+	fixed = e->type < ARRAY_SIZE(fixed_len) ? fixed_len[e->type] : 0;
+	if (e->len < fixed || (e->type == DMAR_ANDD && !memchr(p + fixed, 0, e->len - fixed))) {
+		e->bad = off;
+		e->hides = true;
+	} else if (fixed) {
 		entry_fields(p, e);
-		if (e->type == DMAR_ANDD) {
-			if (!memchr(e->name, 0, e->len - fixed))
-				return -EBADMSG;
-		} else if (e->type != DMAR_RHSA) {
+		if (e->type != DMAR_ANDD && e->type != DMAR_RHSA) {
 			e->scopes = p + fixed;
 			e->scopes_len = (u16)(e->len - fixed);
-			if (scopes_check(e->scopes, e->scopes_len, &bad)) {
-				*offset = off + fixed + bad;
-				return -EBADMSG;
-			}
+			scopes_check(e, off + fixed);
 		}
 	}
-	*offset = off + e->len;
 	return 1;
 }
 
@@ -132,9 +132,12 @@ bool dmar_next_scope(const struct dmar_entry *e, u16 *pos, struct dmar_scope *s)
 		return false;
 	p = e->scopes + *pos;
 	*s = (struct dmar_scope){
-		.type = p[0], .len = p[1], .flags = p[2], .id = p[4], .bus = p[5],
-		.hops = (u8)((p[1] - DMAR_SCOPE_LEN) / 2), .path = p + DMAR_SCOPE_LEN,
+		.type = p[0], .len = p[1], .flags = p[2], .id = p[4], .bus = p[5], .path = p + DMAR_SCOPE_LEN,
+		.odd = p[1] > e->scopes_len - *pos,
 	};
+	if (s->odd)
+		s->len = DMAR_SCOPE_MIN;
+	s->hops = (u8)((s->len - DMAR_SCOPE_LEN) / 2);
 	*pos = (u16)(*pos + s->len);
 	return true;
 }

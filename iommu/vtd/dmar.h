@@ -2,7 +2,7 @@
 /*
  * The ACPI DMAR table (VT-d chapter 8) as an iterator: every structure and scope in table order, all
  * lengths checked before a byte is used.  It knows nothing of units, PCI or memory, and keeps
- * nothing: callers (vtd.c, a printing tool, a fuzzer) decide what an entry means.
+ * nothing: callers (vtd.c, a printing tool, a fuzzer) decide what an entry means, a damaged one too.
  */
 #ifndef IOMMU_VTD_DMAR_H
 #define IOMMU_VTD_DMAR_H
@@ -41,17 +41,21 @@ struct dmar_entry {
 	const char *name; /* ANDD: NUL-terminated inside the entry */
 	const u8 *scopes; /* what follows the fixed part; scopes_len 0: none */
 	u16 scopes_len;
+	u32 bad;         /* offset in the table of what cannot be read: the entry itself (then nothing but type
+			  * and len is known), or its first odd scope, which comes out last. 0: nothing */
+	bool hides;      /* there may be scopes that do not come out */
 };
 struct dmar_scope {
 	u8 type, len, flags, id, bus;
+	bool odd;           /* its length is wrong: the function of its first hop, or one below */
 	u8 hops;            /* at least 1 */
 	const u8 *path;     /* hops pairs of device, function */
 };
 
 /* -EBADMSG when the bytes are no DMAR table; the checksum is the finder's business. */
 int must_check dmar_open(struct dmar *d, const void *table, size_t len);
-/* Next structure; *offset starts at 0. 1; 0 at the end; -EBADMSG: malformed, *offset is where. Unknown
- * types come out with nothing but type and len. */
+/* Next structure; *offset starts at 0. 1; 0 at the end; -EBADMSG: its length makes all from *offset on
+ * unreadable. Unknown types come out with nothing but type and len. */
 int must_check dmar_next(const struct dmar *d, u32 *offset, struct dmar_entry *e);
 /* Next scope of an entry that dmar_next gave; *pos starts at 0. */
 bool dmar_next_scope(const struct dmar_entry *e, u16 *pos, struct dmar_scope *s);

@@ -47,7 +47,7 @@ static int walk(u32 *at)
 	while ((r = dmar_next(&d, at, &e)) > 0) {
 		n++;
 		for (u16 pos = 0; dmar_next_scope(&e, &pos, &s);)
-			assert_in_range(s.hops, 1, 125);
+			assert_in_range(s.hops, 1, 124);
 	}
 	return r ? r : n;
 }
@@ -131,7 +131,8 @@ static void test_every_structure(void **state)
 	assert_int_equal(at, len);
 }
 
-static void expect_bad(u32 where)
+/* The rest of the table cannot be found. */
+static void expect_end(u32 where)
 {
 	u32 at;
 
@@ -140,35 +141,69 @@ static void expect_bad(u32 where)
 	begin(NULL);
 }
 
+/* Damaged at `where`, with so many scopes that come out, and whether more may be lost; the next one is read. */
+static void expect_bad(u32 where, unsigned scopes, bool odd, bool hides)
+{
+	struct dmar_entry e;
+	struct dmar_scope s = { 0 };
+	struct dmar d;
+	u32 at = 0;
+	u16 pos = 0;
+	unsigned n = 0;
+
+	PUT(3, 0, 20, 0, 0, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0, 3, 0, 0, 0);
+	assert_int_equal(dmar_open(&d, table, len), 0);
+	assert_int_equal(dmar_next(&d, &at, &e), 1);
+	assert_int_equal(e.bad, where);
+	assert_int_equal(e.hides, hides);
+	assert_true(where > e.offset || (!e.scopes_len && !e.base && !e.segment));
+	for (; dmar_next_scope(&e, &pos, &s); n++)
+		assert_int_equal(s.odd, odd && n + 1 == scopes);
+	assert_int_equal(n, scopes);
+	if (odd) {
+		assert_int_equal(s.hops, 1);
+		assert_int_equal(s.path[0], 2);
+	}
+	assert_int_equal(dmar_next(&d, &at, &e), 1);
+	assert_int_equal(e.bad, 0);
+	assert_int_equal(e.proximity, 3);
+	assert_int_equal(dmar_next(&d, &at, &e), 0);
+	begin(NULL);
+}
+
 static void test_malformed(void **state)
 {
 	(void)state;
-	PUT(0, 0, 16); /* no room for a length */
-	expect_bad(48);
 	PUT(99, 0, 3, 0); /* shorter than its own header: would never end */
-	expect_bad(48);
+	expect_end(48);
 	PUT(99, 0, 0, 0);
-	expect_bad(48);
+	expect_end(48);
 	PUT(99, 0, 5, 0); /* over the end of the table */
-	expect_bad(48);
-	PUT(0, 0, 15, 0, 1, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0); /* shorter than a DRHD */
-	expect_bad(48);
-	PUT(1, 0, 16, 0, 1, 0, 0, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0); /* shorter than an RMRR */
-	expect_bad(48);
-	PUT(2, 0, 10, 0, 0, 0, 0, 0, 1, 8); /* scope cut off in its fixed part */
-	expect_bad(56);
-	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, 0, 0); /* scope without a path */
-	expect_bad(56);
-	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0); /* half a hop, and over the end */
-	expect_bad(56);
-	PUT(2, 0, 17, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0); /* half a hop */
-	expect_bad(56);
-	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 10, 0, 0, 0, 0, 0, 0); /* over its structure */
-	expect_bad(56);
-	PUT(2, 0, 18, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0, 0, 1, 0); /* a second one that is none */
-	expect_bad(64);
+	expect_end(48);
+	PUT(0, 0, 16); /* no room for a length */
+	expect_end(48);
+	PUT(0, 0, 15, 0, 1, 0, 9, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0); /* shorter than a DRHD */
+	expect_bad(48, 0, false, true);
+	PUT(1, 0, 16, 0, 1, 0, 9, 0, 0, 0, 0xd9, 0xfe, 0, 0, 0, 0); /* shorter than an RMRR */
+	expect_bad(48, 0, false, true);
 	PUT(4, 0, 12, 0, 0, 0, 0, 9, 'A', 'B', 'C', 'D'); /* a name without an end */
-	expect_bad(48);
+	expect_bad(48, 0, false, true);
+	PUT(2, 0, 10, 0, 0, 0, 0, 0, 1, 8); /* scope cut off in its fixed part */
+	expect_bad(56, 0, false, true);
+	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 6, 0, 0, 0, 0, 0, 0); /* scope without a path */
+	expect_bad(56, 0, false, true);
+	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 2, 0); /* would never end */
+	expect_bad(56, 0, false, true);
+	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 2, 0); /* half a hop, and over the end */
+	expect_bad(56, 1, true, false);
+	PUT(2, 0, 17, 0, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0, 2, 0, 0); /* half a hop */
+	expect_bad(56, 1, true, false);
+	PUT(2, 0, 16, 0, 0, 0, 0, 0, 1, 10, 0, 0, 0, 0, 2, 0); /* over its structure */
+	expect_bad(56, 1, true, false);
+	PUT(2, 0, 18, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 1, 0, 1, 0); /* a second one that is none */
+	expect_bad(64, 1, false, true);
+	PUT(2, 0, 32, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 3, 0, 1, 11, 0, 0, 0, 0, 2, 0, 1, 8, 0, 0, 0, 0, 4, 0);
+	expect_bad(64, 2, true, true); /* the second of three */
 }
 
 static int secondary(u16 segment, u8 bus, u8 devfn)

@@ -19,6 +19,7 @@
 
 struct vtd_unit_list vtd_units = TAILQ_HEAD_INITIALIZER(vtd_units);
 struct dmar vtd_dmar;
+static bool units_hidden; /* the table may name a unit's functions where it cannot be read */
 static const char *absent = "the firmware gives no DMAR table (switch VT-d on in its set-up)";
 
 static int bridge_secondary(u16 segment, u8 bus, u8 devfn)
@@ -28,18 +29,15 @@ static int bridge_secondary(u16 segment, u8 bus, u8 devfn)
 	return d && d->header_type == 1 && d->secondary ? d->secondary : -1;
 }
 
-/* Does a scope name this function, or a bridge above it? */
+/* Does a scope name this function, or a bridge above it? An odd one may mean any below what it names. */
 static bool scope_covers(const struct dmar_scope *s, u16 segment, const struct pci_dev *dev)
 {
 	u8 bus, devfn;
 
-	if (dev->segment != segment || dmar_resolve(s, segment, bridge_secondary, &bus, &devfn))
+	if (dev->segment != segment || (s->type != DMAR_SCOPE_ENDPOINT && s->type != DMAR_SCOPE_BRIDGE && !s->odd) ||
+	    dmar_resolve(s, segment, bridge_secondary, &bus, &devfn))
 		return false;
-	if (s->type == DMAR_SCOPE_ENDPOINT)
-		return dev->bus == bus && dev->devfn == devfn;
-	if (s->type != DMAR_SCOPE_BRIDGE)
-		return false;
-	for (; dev; dev = dev->parent)
+	for (; dev; dev = s->type == DMAR_SCOPE_BRIDGE || s->odd ? dev->parent : NULL)
 		if (dev->bus == bus && dev->devfn == devfn)
 			return true;
 	return false;
@@ -77,7 +75,9 @@ static struct vtd_unit *unit_of(const struct pci_dev *dev)
 
 	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;)
 		if (e.type == DMAR_DRHD && vtd_entry_covers(&e, dev))
-			return unit_by_offset(e.offset);
+			return e.bad ? NULL : unit_by_offset(e.offset);
+	if (units_hidden)
+		return NULL;
 	TAILQ_FOREACH(u, &vtd_units, link)
 		if (u->include_all && u->segment == dev->segment)
 			return u;
@@ -92,7 +92,7 @@ int vtd_find_ioapic(u8 id, struct vtd_unit **u, u16 *sid)
 
 	for (u32 off = 0; vtd_dmar.len && dmar_next(&vtd_dmar, &off, &e) > 0;) {
 		for (u16 pos = 0; e.type == DMAR_DRHD && dmar_next_scope(&e, &pos, &s);) {
-			if (s.type != DMAR_SCOPE_IOAPIC || s.id != id ||
+			if (s.type != DMAR_SCOPE_IOAPIC || s.odd || s.id != id ||
 			    dmar_resolve(&s, e.segment, bridge_secondary, &bus, &devfn))
 				continue;
 			*u = unit_by_offset(e.offset);
@@ -225,6 +225,21 @@ static int unit_add(const struct dmar_entry *e)
 	return 0;
 }
 
+/* What of a damaged structure is not believed, and whom that concerns. */
+static void damage_report(const struct dmar_entry *e)
+{
+	static const char *const names[] = { "DRHD", "RMRR", "ATSR", "RHSA", "ANDD", "SATC", "SIDP" };
+	struct pci_dev *dev;
+
+	log_err("DMAR offset 0x%x: %s of %u bytes is damaged at 0x%x", e->offset, names[e->type], e->len, e->bad);
+	pci_for_each(dev)
+		if (e->type <= DMAR_RMRR && vtd_entry_covers(e, dev))
+			log_err("%s is named by the damaged %s at DMAR offset 0x%x: not handed out", dev->name, names[e->type],
+				e->offset);
+	if (e->type == DMAR_DRHD && e->hides && !(e->flags & DMAR_INCLUDE_PCI_ALL))
+		units_hidden = true;
+}
+
 static int table_copy(const void *dmar, size_t len)
 {
 	struct dmar_entry e;
@@ -232,14 +247,24 @@ static int table_copy(const void *dmar, size_t len)
 	void *copy;
 	int r = dmar_open(&vtd_dmar, dmar, len);
 
-	while (!r && (r = dmar_next(&vtd_dmar, &off, &e)) > 0)
-		r = 0;
+	units_hidden = r;
 	if (r) {
-		log_err("DMAR table is malformed at offset 0x%x: no unit is used, no device is handed out", off);
+		log_err("DMAR offset 0x0: no table: no unit is used, no device is handed out");
 		absent = "the DMAR table is malformed, the log names the offset (update the firmware)";
 		vtd_dmar.len = 0;
 		return r;
 	}
+	while ((r = dmar_next(&vtd_dmar, &off, &e)) > 0)
+		if (e.bad)
+			damage_report(&e);
+	if (r) {
+		log_err("DMAR offset 0x%x: a structure's length makes this and all after it (%u bytes) unreadable", off,
+			vtd_dmar.len - off);
+		vtd_dmar.len = off;
+		units_hidden = true;
+	}
+	if (units_hidden)
+		log_err("DMAR: the damage may hide whose units are whose: only functions that a sound DRHD names are handed out");
 	copy = kmalloc(vtd_dmar.len);
 	if (!copy)
 		return -ENOMEM;
@@ -284,7 +309,8 @@ int vtd_init(const void *dmar, size_t len)
 		if (!u->failed)
 			(void)!vtd_unit_start(u); /* says why not, and is out of use then */
 	if (TAILQ_EMPTY(&vtd_units)) {
-		absent = "the DMAR table lists none";
+		absent = units_hidden ? "the DMAR table is damaged, the log names the offset (update the firmware)" :
+			 "the DMAR table lists none";
 		return -ENODEV;
 	}
 	return 0;

@@ -180,7 +180,7 @@ static void test_no_memory(void **state)
 static void test_odd_machines(void **state)
 {
 	struct vm_config none = rig_plain;
-	u8 buf[512], at;
+	u8 buf[512];
 	paddr_t pa;
 	size_t n;
 
@@ -228,21 +228,66 @@ static void test_odd_machines(void **state)
 	assert_true(vtd_dev_of(rig_dev[RIG_CARD])->unit->on);
 	assert_false(vtd_dev_of(rig_dev[RIG_NIC])->unit->on);
 
-	for (at = 48; at < 100; at += 32) { /* lengths that lie: no unit at all, nothing touched */
-		rig_build(&rig_plain, NULL);
-		n = rig_dmar(buf);
-		buf[at + 2] = at == 48 ? 3 : 0xff;
-		assert_int_equal(vtd_init(buf, n), -EBADMSG);
-		assert_false(vm_translating(rig_unit[0]) || vm_translating(rig_unit[1]));
-		assert_true(TAILQ_EMPTY(&vtd_units));
-	}
-
 	rig_build(&rig_plain, NULL); /* no INCLUDE_PCI_ALL unit: functions under no unit */
 	n = rig_dmar(buf);
 	buf[48 + 32 + 4] = 0;
 	assert_int_equal(vtd_init(buf, n), 0);
 	assert_null(vtd_dev_of(rig_dev[RIG_NIC])->unit);
 	assert_non_null(vtd_dev_of(rig_dev[RIG_CARD])->unit);
+}
+
+/* The rig's table with one byte changed: who may be handed out, which units are on. */
+static void expect_damage(unsigned at, u8 value, const char *usable, bool unit0, bool unit1)
+{
+	static const enum rig_dev devs[] = { RIG_NIC, RIG_CARD, RIG_DISPLAY };
+	u8 buf[512];
+	size_t n;
+
+	rig_build(&rig_plain, NULL);
+	n = rig_dmar(buf);
+	buf[at] = value;
+	assert_int_equal(vtd_init(buf, n), unit0 || unit1 ? 0 : -ENODEV);
+	for (unsigned i = 0; i < ARRAY_SIZE(devs); i++)
+		assert_int_equal(iommu_group_usable(&rig_group[devs[i]]), strchr(usable, "NCD"[i]) ? 0 : -EPERM);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_ME]), -EPERM);
+	assert_int_equal(vm_translating(rig_unit[0]), unit0);
+	assert_int_equal(vm_translating(rig_unit[1]), unit1);
+	assert_int_equal(vm_counts.violations, 0);
+}
+
+/* Lengths that lie: closed for whom they concern, and for nobody else. */
+static void test_damaged_tables(void **state)
+{
+	struct iommu_region r[8];
+	struct vtd_unit *u;
+	paddr_t pa;
+	u16 sid;
+
+	(void)state;
+	expect_damage(48 + 2, 3, "", false, false); /* nothing can be read */
+	/* What comes after cannot: another unit may be in there, so INCLUDE_PCI_ALL says nothing. */
+	expect_damage(80 + 2, 0xff, "CD", false, true);
+	expect_damage(104 + 2, 0, "CD", true, true);
+	/* A unit's last scope, or one with others behind it. */
+	expect_damage(72 + 1, 9, "N", true, true);
+	expect_damage(64 + 1, 9, "", true, true);
+	expect_damage(72 + 1, 4, "", true, true);
+	/* INCLUDE_PCI_ALL names no function, but its IOAPIC is unknown then. */
+	expect_damage(96 + 1, 7, "NCD", true, true);
+	assert_int_equal(vtd_find_ioapic(0, &u, &sid), -ENODEV);
+	/* An RMRR whose device can be told, */
+	expect_damage(128 + 1, 10, "NC", true, true);
+	assert_false(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+	assert_int_equal(iommu_group_regions(&rig_group[RIG_NIC], r, 8), 1);
+	/* and one that may be anybody's. */
+	expect_damage(128 + 1, 6, "NCD", true, true);
+	assert_null(vtd_dev_of(rig_dev[RIG_DISPLAY])->boot);
+	assert_false(rig_dma(RIG_DISPLAY, 0x7b800000, true, &pa));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(iommu_group_regions(&rig_group[i ? RIG_NIC : RIG_DISPLAY], r, 8), 2);
+		assert_int_equal(r[0].start, 0x7b800000);
+		assert_int_equal(r[0].type, IOMMU_RESV_RESERVED);
+	}
 }
 
 /* Abilities as fault records beyond the first page, one record, 3 levels only. */
@@ -302,6 +347,7 @@ int main(void)
 		cmocka_unit_test(test_failure_on_one_of_two_units),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_odd_machines),
+		cmocka_unit_test(test_damaged_tables),
 		cmocka_unit_test(test_abilities),
 		cmocka_unit_test(test_domain_ids_run_out),
 	};

@@ -113,6 +113,44 @@ static void test_odd_rmrrs(void **state)
 	assert_true(rig_dma(RIG_DISPLAY, 0xc1234000, true, &pa));
 }
 
+/* Behind a bridge that sends in its own name: both ids reach the RMRR, unless somebody else has one of them. */
+static void test_rmrr_behind_a_bridge(void **state)
+{
+	struct pci_dev other;
+	struct iommu_domain *d;
+	u8 buf[512];
+	paddr_t pa;
+	size_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		rig_build(&rig_plain, NULL);
+		n = rig_dmar(buf);
+		buf[RMRR_AT + 24 + 5] = 3; /* 03:01.0 */
+		buf[RMRR_AT + 24 + 6] = 1;
+		rig_dev[RIG_LEGACY]->class = 0x0c0310; /* a USB controller */
+		other = *rig_dev[RIG_LEGACY];
+		other.devfn = 2 << 3;
+		if (i)
+			TAILQ_INSERT_TAIL(&pci_devices, &other, link);
+		assert_int_equal(vtd_init(buf, n), 0);
+		assert_int_equal(iommu_group_usable(&rig_group[RIG_LEGACY]), 0);
+		assert_int_equal(rig_dma(RIG_LEGACY, 0x7b800000, true, &pa), !i);
+		assert_int_equal(vm_dma(rig_unit[0], 0x300, 0x7b800000, true, &pa), !i);
+		assert_false(vm_dma(rig_unit[0], 0x310, 0x7b800000, true, &pa));
+		d = domain(RIG_LEGACY);
+		attach(d, RIG_LEGACY);
+		assert_false(rig_dma(RIG_LEGACY, 0x7b800000, true, &pa));
+		assert_false(vm_dma(rig_unit[0], 0x300, 0x7b800000, true, &pa));
+		assert_int_equal(vtd_audit(), 0);
+		detach(RIG_LEGACY);
+		assert_int_equal(vm_dma(rig_unit[0], 0x300, 0x7b800000, true, &pa), !i);
+		assert_int_equal(vtd_audit(), 0);
+		assert_int_equal(vm_counts.violations, 0);
+		vtd_domain_destroy(d);
+	}
+}
+
 /* Who may be handed out, and what a program must know of it. */
 static void test_rmrr_and_usable(void **state)
 {
@@ -150,6 +188,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rmrr_boot_domains),
 		cmocka_unit_test(test_odd_rmrrs),
+		cmocka_unit_test(test_rmrr_behind_a_bridge),
 		cmocka_unit_test(test_rmrr_and_usable),
 	};
 

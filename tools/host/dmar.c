@@ -4,7 +4,7 @@
  * gives them), one line per structure and scope, by the parser that the kernel uses.
  *
  * Strings end at their first NUL, bytes outside 0x20 to 0x7e are \xNN, outer blanks are left out.
- * What comes before the damage in a damaged table is printed, too; the cause is on standard error.
+ * What can be read of a damaged table is printed, too; each damage is on standard error.
  * Status: 0; 1 the table is damaged; 2 called wrongly, or the file cannot be read.
  */
 #include <stdio.h>
@@ -58,7 +58,7 @@ static void print_scopes(const struct dmar_entry *e)
 	static const char *const types[] = { "reserved", "endpoint", "bridge", "ioapic", "hpet", "namespace" };
 	struct dmar_scope s;
 
-	for (u16 pos = 0; dmar_next_scope(e, &pos, &s);) {
+	for (u16 pos = 0; dmar_next_scope(e, &pos, &s) && !s.odd;) {
 		printf("  scope %s(%u) len=%u id=%u bus=0x%02x path=", s.type < ARRAY_SIZE(types) ? types[s.type] :
 		       types[0], s.type, s.len, s.id, s.bus);
 		for (unsigned i = 0; i < s.hops; i++)
@@ -130,6 +130,7 @@ static int print_table(const char *path, size_t len)
 	struct dmar d;
 	u32 at = 0, start = HEADER;
 	u8 sum = 0;
+	bool bad = false;
 	int r;
 
 	if (dmar_open(&d, table, len)) {
@@ -138,14 +139,18 @@ static int print_table(const char *path, size_t len)
 	}
 	print_header(&d);
 	while ((r = dmar_next(&d, &at, &e)) > 0) {
-		print_entry(&e);
+		if (e.bad != e.offset)
+			print_entry(&e);
+		fflush(stdout);
+		if (e.bad)
+			print_damage(path, &d, e.offset, e.bad);
+		bad |= e.bad;
 		start = at;
 	}
-	fflush(stdout);
-	if (r) {
+	if (r)
 		print_damage(path, &d, start, at);
+	if (r || bad)
 		return 1;
-	}
 	for (u32 i = 0; i < d.len; i++)
 		sum = (u8)(sum + table[i]);
 	if (sum)
