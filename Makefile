@@ -29,7 +29,7 @@ BOOT_SOURCES := $(call sources,arch/x86/boot)
 STUB_SOURCES := $(filter arch/x86/boot/stub%,$(BOOT_SOURCES))
 PORTABLE_SOURCES := $(call sources,$(PORTABLE_DIRS))
 KERNEL_SOURCES := $(filter-out $(STUB_SOURCES),$(BOOT_SOURCES)) $(call sources,$(ARCH_DIRS)) $(PORTABLE_SOURCES)
-HOST_SOURCES := $(PORTABLE_SOURCES) $(call sources,$(patsubst %/,%,$(wildcard tests/*/)))
+HOST_SOURCES := $(PORTABLE_SOURCES) $(call sources,$(patsubst %/,%,$(wildcard tests/*/)) tools/host/lib)
 TEST_SOURCES := $(wildcard $(addsuffix /*_test.c,$(ARCH_DIRS) $(PORTABLE_DIRS) tests tests/*))
 FUZZ_SOURCES := $(wildcard tests/fuzz/*_fuzz.c)
 PROGRAM_SOURCES := $(wildcard guest_tests/programs/*.c)
@@ -232,13 +232,13 @@ run: all
 	tools/run
 
 host-test: $(HOST_TESTS) $(HOST_TOOLS)
-	@tools/test host $(HOST_TESTS) script tests/dmar/run
+	@tools/test host $(HOST_TESTS) script tests/dmar/run tests/topo/run
 
 machine-test: all
 	@tools/test machine
 
 test: all clang $(HOST_TESTS) $(HOST_TOOLS) $(FUZZERS)
-	@tools/test host $(HOST_TESTS) script tests/dmar/run fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
+	@tools/test host $(HOST_TESTS) script tests/dmar/run tests/topo/run fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
 
 test-all: test
 	@tools/test script tests/mutations/run tests/mutations/machine
@@ -265,7 +265,7 @@ help:
 	@echo "make clang           compile ring 0 with clang, as make test does"
 	@echo "make test-all        make test, and whether the tests notice when the IOMMU code is broken"
 	@echo "make fuzz            fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each, and random tests, FUZZ_STEPS=$(FUZZ_STEPS)"
-	@echo "make tools           build/host/dmar FILE prints an ACPI DMAR table"
+	@echo "make tools           build/host/: dmar, iommu-groups, lspci2topo; --help tells of each"
 	@echo "make bench           costs beside Linux's and the budgets"
 	@echo "make size            text, data and lines of ring 0"
 	@echo "make clean           remove build/"

@@ -290,7 +290,11 @@ static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
 	size_t len = strlen(g->reason);
 
 	(void)y;
-	if (!strstr(g->reason, why))
+	if (strstr(g->reason, why))
+		return;
+	if (len + strlen(why) + sizeof("; ; ...") > sizeof(g->reason))
+		why = "..."; /* once, and nothing fits behind it */
+	if (!len || strcmp(g->reason + len - 3, "..."))
 		snprintf(g->reason + len, sizeof(g->reason) - len, "%s%s", len ? "; " : "", why);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See pci_model.h. Functions are kept in a list; a bus number below 256 is all the routing there is. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "pci/internal.h"
@@ -11,7 +10,7 @@
 
 static struct model_fn *functions;
 static struct model_fn *lookup[256][256]; /* segment 0 */
-static u16 last_segment;
+static bool in_use[65536]; /* segments */
 u64 model_reads;
 void (*model_on_write)(struct model_fn *f, u16 off, unsigned size, u32 v);
 
@@ -25,7 +24,7 @@ void model_pci_clear(void)
 			lookup[f->bus][f->devfn] = NULL;
 		free(f);
 	}
-	last_segment = 0;
+	memset(in_use, 0, sizeof(in_use));
 	model_reads = 0;
 }
 
@@ -150,12 +149,11 @@ struct model_fn *model_fn_add(u16 segment, u8 bus, u8 dev, u8 fn, u16 vendor, u1
 	f->bus = bus;
 	f->devfn = (u8)(dev << 3 | fn);
 	f->size = 256;
-	f->label = -1;
 	f->next_cap = 0x40;
 	f->next_ext = 0x100;
 	f->next = functions;
 	functions = f;
-	last_segment = MAX(last_segment, segment);
+	in_use[segment] = true;
 	if (segment == 0)
 		lookup[bus][f->devfn] = f;
 	model_put(f, PCI_VENDOR_ID, 2, vendor);
@@ -282,88 +280,6 @@ void model_af(struct model_fn *f)
 	model_put(f, f->af + PCI_AF_CAP, 1, PCI_AF_CAP_TP | PCI_AF_CAP_FLR);
 }
 
-/* ---- .topo ---- */
-
-static int type_of(const char *s)
-{
-	static const struct { const char *name; int type; } types[] = {
-		{ "endpoint", PCI_ENDPOINT }, { "legacy-endpoint", PCI_LEGACY_ENDPOINT },
-		{ "root-port", PCI_ROOT_PORT }, { "upstream", PCI_UPSTREAM }, { "downstream", PCI_DOWNSTREAM },
-		{ "pcie-to-pci", PCI_PCIE_TO_PCI }, { "pci-to-pcie", PCI_PCI_TO_PCIE },
-		{ "rc-integrated", PCI_RC_ENDPOINT }, { "rc-event", PCI_RC_EVENT }, { "none", PCI_CONVENTIONAL },
-	};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(types); i++)
-		if (!strcmp(s, types[i].name))
-			return types[i].type;
-	return -1;
-}
-
-static u16 acs_bits(const char *list)
-{
-	static const char names[][3] = { "SV", "TB", "RR", "CR", "UF", "EC", "DT" };
-	u16 bits = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (strstr(list, names[i]))
-			bits |= (u16)(1u << i);
-	return bits;
-}
-
-static int load_line(const char *line)
-{
-	unsigned seg, bus, dev, fn, vendor, device, class, hdr, p, s, sub;
-	char mf[8], type[32], range[32], cap[64], ctl[64], ari[8], vf[32], flags[128], group[16];
-	struct model_fn *f;
-
-	if (sscanf(line, "%x:%x:%x.%x %x:%x %x hdr=%u mf=%7s %31s bus=%31s acscap=%63s acsctl=%63s ari=%7s vf=%31s flags=%127s group=%15s",
-		   &seg, &bus, &dev, &fn, &vendor, &device, &class, &hdr, mf, type, range, cap, ctl, ari, vf,
-		   flags, group) != 17 || seg > 0xffff || bus > 255 || type_of(type) < 0)
-		return -1;
-	if (strcmp(vf, "-"))
-		return 0;
-	/* 0xffff, as changed ids have it, would mean that nobody answers. */
-	f = model_fn_add((u16)seg, (u8)bus, (u8)dev, (u8)fn, vendor == 0xffff ? 0xfffe : (u16)vendor, (u16)device,
-			 class << 8);
-	f->label = group[0] == '-' ? -1 : atoi(group);
-	if (!strcmp(mf, "yes"))
-		model_multifunction(f);
-	if (fn && model_fn_find((u16)seg, (u8)bus, (u8)(dev << 3)))
-		model_multifunction(model_fn_find((u16)seg, (u8)bus, (u8)(dev << 3)));
-	if (hdr == 1 && sscanf(range, "%x/%x/%x", &p, &s, &sub) == 3)
-		model_bridge(f, (u8)s, (u8)sub);
-	if (type_of(type) != PCI_CONVENTIONAL)
-		model_express(f, type_of(type), false);
-	if (strcmp(cap, "none")) {
-		struct pci_dev d = { .vendor = (u16)vendor, .device = (u16)device, .type = type_of(type) };
-
-		/* What is recorded is what Linux left; a dump does not show it where it is a dword. */
-		if (pci_quirks_of(&d) & PCI_QUIRK_ACS_DWORD)
-			model_acs_dword(f, acs_bits(cap), acs_bits(cap), 0);
-		else
-			model_acs(f, acs_bits(cap), acs_bits(ctl), 0);
-	}
-	return 1;
-}
-
-int model_load_topo(const char *path)
-{
-	FILE *in = fopen(path, "r");
-	char line[512];
-	int n = 0;
-
-	if (!in)
-		return -1;
-	model_pci_clear();
-	while (n >= 0 && fgets(line, sizeof(line), in)) {
-		int r = line[0] == '#' || line[0] == '\n' ? 0 : load_line(line);
-
-		n = r < 0 ? -1 : n + r;
-	}
-	fclose(in);
-	return n;
-}
-
 unsigned model_pci_scan(void)
 {
 	struct pci_dev *d;
@@ -371,8 +287,8 @@ unsigned model_pci_scan(void)
 
 	pci_forget_all();
 	pci_set_cfg_ops(&model_ops);
-	for (unsigned s = 0; s <= last_segment; s++)
-		if (pci_scan((u16)s, 0, 255))
+	for (unsigned s = 0; s < ARRAY_SIZE(in_use); s++)
+		if (in_use[s] && pci_scan((u16)s, 0, 255))
 			return 0;
 	pci_bars_check();
 	pci_for_each(d)

@@ -2,7 +2,7 @@
 /*
  * A model of PCI functions' config space: registers with their writable bits, BAR sizing as hardware
  * does it, capabilities, and what a function-level reset does.  Machines are built function by
- * function or from a .topo file; model_pci_scan() then runs the real enumeration on them.
+ * function; model_pci_scan() then runs the real enumeration on them.
  *
  * The model does not route: a function answers at its address whatever the bridges' registers say.
  */
@@ -34,7 +34,6 @@ struct model_fn {
 	u64 ready_at;             /* MODEL_RESET_CRS */
 	unsigned resets;
 	bool pending;             /* Transactions Pending until bus mastering has been off for a look */
-	int label;                /* group of the .topo line, -1: none */
 };
 
 void model_pci_clear(void);
@@ -60,8 +59,6 @@ void model_af(struct model_fn *f);
 void model_put(struct model_fn *f, u16 off, unsigned size, u32 v);
 u32 model_get(const struct model_fn *f, u16 off, unsigned size);
 
-/* Functions from a file as ../shared/data/README.md describes; how many, or -1. Virtual functions are left out. */
-int model_load_topo(const char *path);
 /* Install the ops, forget what was found before, and enumerate. Functions found. */
 unsigned model_pci_scan(void);
 /* Sees every config write before it takes effect; NULL: nobody. */
