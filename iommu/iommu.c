@@ -140,6 +140,11 @@ int iommu_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct 
 	return iommu->irq_map(dev, irqs, count, out, msg);
 }
 
+bool iommu_irq_confined(const struct pci_dev *dev)
+{
+	return iommu && iommu->irq_confined(dev);
+}
+
 int iommu_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq)
 {
 	return iommu->irq_retarget(e, i, irq);

@@ -44,8 +44,8 @@ struct iommu_region { u64 start, end; enum iommu_resv type; }; /* end inclusive 
 unsigned iommu_group_regions(const struct iommu_group *g, struct iommu_region *out, unsigned cap);
 
 /* ---- domains --------------------------------------------------------------------------------*/
-/* May this group's devices be handed out at all? 0; -EPERM with refuse() (no unit, no interrupt remapping,
- * RMRR that is not relaxable, unit failed, device broken). */
+/* May this group's devices be handed out at all? 0; -EPERM with refuse() (no unit, no interrupt remapping
+ * unless vfio_iommu_type1.allow_unsafe_interrupts=1, RMRR that is not relaxable, unit failed, device broken). */
 int must_check iommu_group_usable(const struct iommu_group *g);
 
 struct iommu_geometry {
@@ -74,6 +74,8 @@ bool iommu_iova_to_phys(const struct iommu_domain *d, iova_t iova, paddr_t *pa);
  * device comes back. count consecutive entries (power of two) for multi-vector MSI: irqs is an array. -ENOSPC, -EIO. */
 int must_check iommu_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count,
 			     struct iommu_irte **out, struct msi_msg *msg);
+/* Do its messages reach nothing but its own entries? If not, its MSI-X table is nothing for a program to write. */
+bool iommu_irq_confined(const struct pci_dev *dev);
 /* Point entry i at another CPU/vector, whole (128 bits at once or not-present in between). */
 int must_check iommu_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq);
 /* Not present, flushed: no message of it is delivered after return. */
@@ -107,6 +109,7 @@ struct iommu_ops {
 	int (*usable)(struct pci_dev *dev);
 	unsigned (*regions)(struct pci_dev *dev, struct iommu_region *out, unsigned cap);
 	int (*irq_map)(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg);
+	bool (*irq_confined)(const struct pci_dev *dev);
 	int (*irq_retarget)(struct iommu_irte *e, unsigned i, const struct irq *irq);
 	void (*irq_unmap)(struct iommu_irte *e);
 	int (*irq_map_gsi)(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out);

@@ -169,12 +169,48 @@ static u32 bar_flags(const struct vfio_device *v, unsigned i)
 	return VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE | (v->bar[i] ? VFIO_REGION_INFO_FLAG_MMAP : 0);
 }
 
-/* 4.2. The BAR with the MSI-X table is mappable whole: interrupt remapping confines forged messages. */
+/*
+ * The BAR with the MSI-X table is mappable whole when interrupt remapping confines forged messages. If not, the pages
+ * [*first, *end) of the table are not.
+ */
+static bool table_closed(const struct vfio_device *v, unsigned bar, u64 *first, u64 *end)
+{
+	const struct pci_dev *d = v->pci;
+
+	*first = ALIGN_DOWN(d->msix_table, PAGE_SIZE);
+	*end = ALIGN_UP(d->msix_table + (u64)d->msix_vectors * PCI_MSIX_ENTRY_SIZE, PAGE_SIZE);
+	return d->msix_vectors && d->msix_bar == bar && !iommu_irq_confined(d);
+}
+
+struct region_caps {
+	struct vfio_info_cap_header header;
+	u32 nr_areas, reserved;
+	struct vfio_region_sparse_mmap_area area[2];
+};
+_Static_assert(offsetof(struct region_caps, area) == sizeof(struct vfio_region_info_cap_sparse_mmap), "linux/vfio.h");
+
+/* What the table's BAR says of itself; its length. */
+static u32 table_cap(const struct vfio_device *v, unsigned bar, struct region_caps *c)
+{
+	u64 first, end, size = v->pci->bar[bar].size;
+
+	*c = (struct region_caps){ .header = { VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, 0 } };
+	if (!table_closed(v, bar, &first, &end))
+		return sizeof(c->header);
+	c->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	if (first)
+		c->area[c->nr_areas++] = (struct vfio_region_sparse_mmap_area){ 0, first };
+	if (end < size)
+		c->area[c->nr_areas++] = (struct vfio_region_sparse_mmap_area){ end, size - end };
+	return offsetof(struct region_caps, area[c->nr_areas]);
+}
+
+/* 4.2 */
 static s64 region_info(struct vfio_device *v, uaddr_t arg)
 {
-	const struct vfio_info_cap_header msix_mappable = { VFIO_REGION_INFO_CAP_MSIX_MAPPABLE, 1, 0 };
 	struct vfio_region_info info;
-	bool cap = false;
+	struct region_caps caps;
+	u32 len = 0;
 
 	if (copy_from_user(&info, arg, sizeof(info)))
 		return -EFAULT;
@@ -190,16 +226,17 @@ static s64 region_info(struct vfio_device *v, uaddr_t arg)
 	} else if (info.index <= VFIO_PCI_BAR5_REGION_INDEX) {
 		info.flags = bar_flags(v, info.index);
 		info.size = info.flags ? v->pci->bar[info.index].size : 0;
-		cap = v->bar[info.index] && v->pci->msix_vectors && v->pci->msix_bar == info.index;
+		if (v->bar[info.index] && v->pci->msix_vectors && v->pci->msix_bar == info.index)
+			len = table_cap(v, info.index, &caps);
 	}
-	if (cap) {
+	if (len) {
 		info.flags |= VFIO_REGION_INFO_FLAG_CAPS;
-		if (info.argsz < sizeof(info) + sizeof(msix_mappable)) {
-			info.argsz = sizeof(info) + sizeof(msix_mappable);
+		if (info.argsz < sizeof(info) + len) {
+			info.argsz = sizeof(info) + len;
 			info.cap_offset = 0;
 		} else {
 			info.cap_offset = sizeof(info);
-			if (copy_to_user(arg + sizeof(info), &msix_mappable, sizeof(msix_mappable)))
+			if (copy_to_user(arg + sizeof(info), &caps, len))
 				return -EFAULT;
 		}
 	}
@@ -252,7 +289,7 @@ s64 vfio_pci_ioctl(struct vfio_device *v, u32 nr, uaddr_t arg)
 /* 4.9 */
 int vfio_pci_mmap(struct vfio_device *v, u64 off, u64 len, int flags, struct mobj **obj, u64 *obj_off)
 {
-	u64 index = off >> VFIO_REGION_SHIFT, start = off & GENMASK(VFIO_REGION_SHIFT - 1, 0);
+	u64 index = off >> VFIO_REGION_SHIFT, start = off & GENMASK(VFIO_REGION_SHIFT - 1, 0), first, end;
 
 	if (index > VFIO_PCI_BAR5_REGION_INDEX || !v->bar[index])
 		return refuse(-EINVAL, "%s: region %llu cannot be mapped", v->pci->name, ull(index));
@@ -262,6 +299,9 @@ int vfio_pci_mmap(struct vfio_device *v, u64 off, u64 len, int flags, struct mob
 	if (!IS_ALIGNED(start, PAGE_SIZE) || len > mobj_size(v->bar[index]) || start > mobj_size(v->bar[index]) - len)
 		return refuse(-EINVAL, "%s: BAR%llu has 0x%llx bytes; 0x%llx+0x%llx is outside", v->pci->name, ull(index),
 			      ull(mobj_size(v->bar[index])), ull(start), ull(len));
+	if (table_closed(v, (unsigned)index, &first, &end) && start < end && start + len > first)
+		return refuse(-EINVAL, "%s: BAR%llu 0x%llx-0x%llx holds the MSI-X table, and no unit remaps interrupts",
+			      v->pci->name, ull(index), ull(first), ull(end - 1));
 	mobj_get(v->bar[index]);
 	*obj = v->bar[index];
 	*obj_off = start;

@@ -9,7 +9,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <linux/mman.h>
 
+#include "kernel/mm.h"
 #include "tests/host/vfio_rig.h"
 
 #define TRIGGER VFIO_IRQ_SET_ACTION_TRIGGER
@@ -407,6 +409,44 @@ static void test_storm(void **state)
 	assert_true(master());
 }
 
+/* Without interrupt remapping the pages of the MSI-X table are no program's. */
+static void test_table_is_closed(void **state)
+{
+	struct {
+		struct vfio_region_info info;
+		struct vfio_info_cap_header cap;
+		u32 nr_areas, reserved;
+		u64 area[4];
+	} r = { .info = { .argsz = sizeof(r.info) + sizeof(r.cap) } };
+	s64 at;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		vr_iommu.forgeable = i;
+		assert_int_equal(vr_call(d, VFIO_DEVICE_GET_REGION_INFO, &r, sizeof(r)), 0);
+		assert_int_equal(r.info.cap_offset, i ? 0 : sizeof(r.info)); /* no room, but the size is told */
+		if (i) {
+			assert_int_equal(r.info.argsz, sizeof(r));
+			assert_int_equal(vr_call(d, VFIO_DEVICE_GET_REGION_INFO, &r, sizeof(r)), 0);
+			assert_int_equal(r.info.cap_offset, sizeof(r.info));
+		}
+		assert_int_equal(r.cap.id, i ? VFIO_REGION_INFO_CAP_SPARSE_MMAP : VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
+		at = vr_mmap(d, 0x1000, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED);
+		assert_int_equal(at < 0 ? at : 0, i ? -EINVAL : 0);
+		if (at > 0)
+			assert_int_equal(mm_unmap(host_mm(), (uaddr_t)at, 0x2000), 0);
+	}
+	assert_int_equal(r.nr_areas, 2);
+	assert_true(r.area[0] == 0 && r.area[1] == 0x2000 && r.area[2] == 0x3000 && r.area[3] + 0x3000 == r.info.size);
+	assert_int_equal(vr_mmap(d, 0x2fff & ~0xfffull, PAGE_SIZE, PROT_READ, MAP_SHARED), -EINVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		at = vr_mmap(d, r.area[2 * i], r.area[2 * i + 1], PROT_READ | PROT_WRITE, MAP_SHARED);
+		assert_true(at > 0);
+		assert_int_equal(mm_unmap(host_mm(), (uaddr_t)at, r.area[2 * i + 1]), 0);
+	}
+	vr_iommu.forgeable = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -422,6 +462,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_notices_conventional, begin_edu, end),
 		cmocka_unit_test_setup_teardown(test_reset_keeps_vectors, begin_nvme, end),
 		cmocka_unit_test_setup_teardown(test_storm, begin_nvme, end),
+		cmocka_unit_test_setup_teardown(test_table_is_closed, begin_nvme, end),
 	};
 
 	vr_start(false);

@@ -168,6 +168,30 @@ static int irte_make(struct vtd_unit *u, struct irq *irqs, unsigned count, u64 h
 	return 0;
 }
 
+bool vtd_irq_confined(const struct pci_dev *dev)
+{
+	const struct vtd_dev *v = vtd_dev_of(dev);
+
+	return v && v->unit && v->unit->remapping;
+}
+
+/* A unit without remapping that the operator lets hand out devices: the message names CPU and vector itself. */
+static int message_plain(const struct pci_dev *dev, const struct irq *irq, unsigned count, struct iommu_irte **out,
+			 struct msi_msg *msg)
+{
+	u32 apic = arch_cpu_apic_id(irq->cpu);
+
+	if (count > 1 || apic > 0xff)
+		return refuse(-ENOSPC, "%s: without interrupt remapping it has one MSI vector, on a CPU with an APIC id below 256",
+			      dev->name);
+	*out = kzalloc(sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	**out = (struct iommu_irte){ .gsi = -1 };
+	*msg = (struct msi_msg){ VTD_MSI_BASE | apic << 12, irq->vector };
+	return 0;
+}
+
 int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg)
 {
 	struct vtd_dev *v = vtd_dev_of(dev);
@@ -176,7 +200,9 @@ int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct io
 
 	if (!count || count > IRQ_COUNT_MAX || (count & (count - 1)))
 		return -EINVAL;
-	if (!v || !v->unit || !v->unit->remapping || v->unit->failed || v->quarantined)
+	if (v && v->unit && !v->unit->remapping && !vtd_usable(dev))
+		return message_plain(dev, irqs, count, out, msg);
+	if (!vtd_irq_confined(dev) || v->unit->failed || v->quarantined)
 		return refuse(-EIO, "%s: no unit remaps its interrupts", dev->name);
 	r = irte_make(v->unit, irqs, count, irte_high(dev), &proto, out);
 	if (r)
@@ -192,10 +218,11 @@ int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct io
 int vtd_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq)
 {
 	struct vtd_entry inv = vtd_inv_iec_index((u16)(e->index + i), 0);
-	struct vtd_entry *entry = &e->unit->irt[e->index + i];
+	struct vtd_entry *entry;
 
 	if (i >= e->count)
 		return -EINVAL;
+	entry = &e->unit->irt[e->index + i];
 	WRITE_ONCE(entry->lo, irte_low(irq, e->level));
 	vtd_sync(e->unit, entry, sizeof(*entry));
 	return vtd_queue_run(e->unit, &inv, 1);
@@ -205,7 +232,10 @@ void vtd_irq_unmap(struct iommu_irte *e)
 {
 	if (e->gsi >= 0 && arch_ioapic_route((u32)e->gsi, 0, 0, e->level, e->low, true))
 		log_err("interrupt %lld: its IOAPIC pin could not be masked", (long long)e->gsi);
-	irte_drop(e);
+	if (e->count)
+		irte_drop(e);
+	else
+		kfree(e);
 }
 
 /* The IOAPIC that serves a global system interrupt, by the MADT. */

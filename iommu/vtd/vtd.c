@@ -16,6 +16,9 @@
 #include "kernel/audit.h"
 #include "kernel/frames.h"
 #include "kernel/initcall.h"
+#include "kernel/options.h"
+
+#define UNSAFE "vfio_iommu_type1.allow_unsafe_interrupts"
 
 struct vtd_unit_list vtd_units = TAILQ_HEAD_INITIALIZER(vtd_units);
 struct dmar vtd_dmar;
@@ -103,7 +106,7 @@ int vtd_find_ioapic(u8 id, struct vtd_unit **u, u16 *sid)
 	return -ENODEV;
 }
 
-static int vtd_usable(struct pci_dev *dev)
+int vtd_usable(struct pci_dev *dev)
 {
 	struct vtd_dev *v = vtd_dev_of(dev);
 	struct vtd_unit *u = v ? v->unit : NULL;
@@ -117,9 +120,9 @@ static int vtd_usable(struct pci_dev *dev)
 			      (unsigned long long)u->base, u->on ? "failed an invalidation" : "could not be started");
 	if (v->quarantined)
 		return refuse(-EPERM, "%s: quarantined after a failed invalidation, until power-off", dev->name);
-	if (!u->remapping)
+	if (!u->remapping && !option_bool(UNSAFE, false))
 		return refuse(-EPERM, "%s: vtd unit %u does not remap interrupts: the device could forge any; "
-			      "switch interrupt remapping on", dev->name, u->index);
+			      "switch interrupt remapping on (or trust it, with " UNSAFE "=1)", dev->name, u->index);
 	return vtd_rmrr_usable(dev);
 }
 
@@ -130,7 +133,7 @@ static const struct iommu_ops vtd_ops = {
 	.attach_dev = vtd_attach_dev, .detach_dev = vtd_detach_dev,
 	.map = vtd_map, .unmap = vtd_unmap, .iova_to_phys = vtd_iova_to_phys,
 	.usable = vtd_usable, .regions = vtd_regions,
-	.irq_map = vtd_irq_map, .irq_retarget = vtd_irq_retarget, .irq_unmap = vtd_irq_unmap,
+	.irq_map = vtd_irq_map, .irq_confined = vtd_irq_confined, .irq_retarget = vtd_irq_retarget, .irq_unmap = vtd_irq_unmap,
 	.irq_map_gsi = vtd_irq_map_gsi,
 };
 
@@ -305,9 +308,13 @@ int vtd_init(const void *dmar, size_t len)
 	scopes_report();
 	ats_report();
 	vtd_rmrr_boot();
-	TAILQ_FOREACH(u, &vtd_units, link)
+	TAILQ_FOREACH(u, &vtd_units, link) {
 		if (!u->failed)
 			(void)!vtd_unit_start(u); /* says why not, and is out of use then */
+		if (u->on && !u->remapping && option_bool(UNSAFE, false))
+			vtd_log(3, u, "UNSAFE: it does not remap interrupts and hands out devices all the same (" UNSAFE "): "
+				"each of them can raise any interrupt on any CPU, and so stop or take over this machine");
+	}
 	if (TAILQ_EMPTY(&vtd_units)) {
 		absent = units_hidden ? "the DMAR table is damaged, the log names the offset (update the firmware)" :
 			 "the DMAR table lists none";

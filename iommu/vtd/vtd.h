@@ -115,7 +115,7 @@ extern u64 vtd_quarantined_tables;
 struct iommu_irte {
 	TAILQ_ENTRY(iommu_irte) link;
 	struct vtd_unit *unit;
-	u16 index, count;
+	u16 index, count;    /* count 0: a unit that does not remap has no entries */
 	struct pci_dev *dev; /* NULL: an IOAPIC's */
 	s64 gsi;             /* -1: none */
 	bool level, low;
@@ -188,6 +188,7 @@ int must_check vtd_remap_start(struct vtd_unit *u);
 /* An entry that posts to a descriptor (64-byte aligned) as `vector`; source: SVT, SQ and SID of the high half. */
 struct vtd_entry vtd_irte_posted(paddr_t descriptor, u8 vector, bool urgent, u64 source);
 int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg);
+bool vtd_irq_confined(const struct pci_dev *dev);
 int vtd_irq_retarget(struct iommu_irte *e, unsigned i, const struct irq *irq);
 void vtd_irq_unmap(struct iommu_irte *e);
 int vtd_irq_map_gsi(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out);
@@ -206,6 +207,7 @@ void vtd_rmrr_boot(void);
 extern struct dmar vtd_dmar; /* our own copy of the table; len 0: none */
 /* Does one of the entry's scopes name this function, or a bridge above it? */
 bool vtd_entry_covers(const struct dmar_entry *e, const struct pci_dev *dev);
+int must_check vtd_usable(struct pci_dev *dev); /* -EPERM with refuse(): never handed out */
 int must_check vtd_probe(const void *dmar, size_t len);
 struct vtd_dev *vtd_dev_of(const struct pci_dev *dev); /* NULL: under no unit */
 /* Unit and source id of the IOAPIC with this id; -ENODEV. */

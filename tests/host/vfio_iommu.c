@@ -151,6 +151,12 @@ static int irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct
 	return 0;
 }
 
+static bool irq_confined(const struct pci_dev *dev)
+{
+	(void)dev;
+	return !vr_iommu.forgeable;
+}
+
 static void irq_unmap(struct iommu_irte *e)
 {
 	if (vr_iommu.on_irq_unmap)
@@ -162,5 +168,5 @@ static void irq_unmap(struct iommu_irte *e)
 const struct iommu_ops vfio_fake_iommu = {
 	.name = "fake", .domain_create = domain_create, .domain_destroy = domain_destroy, .domain_geometry = geometry,
 	.attach_dev = attach, .detach_dev = detach, .map = map, .unmap = unmap, .iova_to_phys = walk,
-	.usable = usable, .regions = regions, .irq_map = irq_map, .irq_unmap = irq_unmap,
+	.usable = usable, .regions = regions, .irq_map = irq_map, .irq_confined = irq_confined, .irq_unmap = irq_unmap,
 };

@@ -65,6 +65,7 @@ struct vr_iommu {
 	unsigned fail_attach;
 	unsigned fail_create;
 	bool fail_detach;
+	bool forgeable;         /* no interrupt remapping */
 	void (*on_irq_unmap)(struct pci_dev *d, unsigned count);
 };
 extern struct vr_iommu vr_iommu;

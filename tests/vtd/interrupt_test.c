@@ -4,6 +4,7 @@
  */
 #include "tests/vtd/vtd_test.h"
 #include "kernel/acpi.h"
+#include "kernel/options.h"
 
 /* CPUs stay in xAPIC mode when firmware or a unit that remaps interrupts says so. */
 static void test_x2apic_forbidden(void **state)
@@ -177,6 +178,42 @@ static void test_ioapic(void **state)
 	arch_irq_free(&irq);
 }
 
+/* A unit that does not remap hands out a device only when the operator says so; messages are plain then. */
+static void test_unsafe_interrupts(void **state)
+{
+	char allow[] = "vfio_iommu_type1.allow_unsafe_interrupts=1", none[] = "";
+	struct vm_config c = rig_plain;
+	struct irq irqs[2] = { { .vector = 0x41, .cpu = 1 } };
+	struct iommu_irte *e;
+	struct msi_msg m;
+	u32 dest;
+	u8 vector;
+
+	(void)state;
+	c.remap = false;
+	start(&c);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_NIC]), -EPERM);
+	assert_int_equal(vtd_irq_map(rig_dev[RIG_NIC], irqs, 1, &e, &m), -EIO);
+	options_init(allow);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_NIC]), 0);
+	assert_int_equal(iommu_group_usable(&rig_group[RIG_ME]), -EPERM);
+	assert_false(iommu_irq_confined(rig_dev[RIG_NIC]));
+	assert_int_equal(vtd_irq_map(rig_dev[RIG_NIC], irqs, 2, &e, &m), -ENOSPC);
+	assert_int_equal(vtd_irq_map(rig_dev[RIG_NIC], irqs, 1, &e, &m), 0);
+	assert_true(vm_msi(rig_unit[0], 0x100, m.addr, m.data, &dest, &vector));
+	assert_int_equal(dest, arch_cpu_apic_id(1));
+	assert_int_equal(vector, 0x41);
+	assert_int_equal(vtd_irq_retarget(e, 0, &irqs[1]), -EINVAL);
+	assert_int_equal(vtd_audit(), 0);
+	vtd_irq_unmap(e);
+	start(&rig_plain); /* and one that does, remaps all the same */
+	assert_true(iommu_irq_confined(rig_dev[RIG_NIC]));
+	assert_int_equal(vtd_irq_map(rig_dev[RIG_NIC], irqs, 1, &e, &m), 0);
+	assert_true(m.addr & 0x10);
+	vtd_irq_unmap(e);
+	options_init(none);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_interrupts),
 		cmocka_unit_test(test_posted_entry),
 		cmocka_unit_test(test_interrupt_entries_run_out),
+		cmocka_unit_test(test_unsafe_interrupts),
 		cmocka_unit_test(test_ioapic),
 	};
 
