@@ -41,10 +41,10 @@ static int device_init(struct pci_dev *d)
 
 u32 vfio_faults_busy;
 
-/* Interrupt context. A blocked request is an error of the device: its owner's ERR eventfd. */
-static void on_fault(const struct iommu_fault *f)
+/* Interrupt context: the owner's ERR eventfd. */
+void vfio_error(struct pci_dev *d)
 {
-	struct vfio_device *v = f->dev ? f->dev->driver : NULL;
+	struct vfio_device *v = d->driver;
 	struct eventfd *ev;
 
 	__atomic_add_fetch(&vfio_faults_busy, 1, __ATOMIC_SEQ_CST);
@@ -52,6 +52,13 @@ static void on_fault(const struct iommu_fault *f)
 	if (ev)
 		eventfd_signal(ev);
 	__atomic_sub_fetch(&vfio_faults_busy, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A blocked request is an error of the device. */
+static void on_fault(const struct iommu_fault *f)
+{
+	if (f->dev)
+		vfio_error(f->dev);
 }
 
 static unsigned vfio_audit(void)

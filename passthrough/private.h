@@ -121,6 +121,9 @@ int must_check vfio_device_open(struct vfio_device *v, struct file *group_file, 
 /* pci_driver.c: which functions are ours. */
 struct vfio_device *vfio_device_of(struct pci_dev *d); /* NULL: not ours */
 
+/* Signals the ERR eventfd of whoever owns it. Any context. */
+void vfio_error(struct pci_dev *d);
+
 /* pci_core.c */
 #define VFIO_REGION_SHIFT 40
 int must_check vfio_pci_enable(struct vfio_device *v);

@@ -207,6 +207,7 @@ void pci_forget_all(void)
 	while ((d = TAILQ_FIRST(&pci_devices))) {
 		TAILQ_REMOVE(&pci_devices, d, link);
 		kfree(d->msix_msgs);
+		kfree(d->aer);
 		kfree(d);
 	}
 	nfunctions = 0;

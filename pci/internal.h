@@ -60,6 +60,11 @@ u8 pci_quirks_of(const struct pci_dev *d);
 /* Write the table again from what pci_msix_set() wrote; memory decode is on. */
 void pci_msix_rewrite(struct pci_dev *d);
 
+/* ---- aer.c -----------------------------------------------------------------------------------*/
+/* A function reports its errors from now on. */
+void pci_aer_init(struct pci_dev *d);
+bool pci_aer_nodes(struct pci_dev *d, const char *dir);
+
 /* ---- power.c ---------------------------------------------------------------------------------*/
 /* Sleep when there is a thread to sleep, else wait busily. */
 void pci_wait_ms(u64 ms);

@@ -43,6 +43,7 @@ struct pci_bar {
 };
 
 struct iommu_group;
+struct pci_aer;
 
 struct pci_dev {
 	TAILQ_ENTRY(pci_dev) link;  /* all functions, in address order */
@@ -80,6 +81,7 @@ struct pci_dev {
 	volatile void *msix_map;    /* kernel view of the table, made at first use */
 	struct msi_msg *msix_msgs;  /* what the table holds, to be written again after a reset; addr 0: masked */
 
+	struct pci_aer *aer;        /* pci/aer.c; NULL: no error registers */
 	struct iommu_group *group;  /* iommu/ */
 	void *iommu_unit;           /* iommu/vtd */
 	void *driver;               /* passthrough/: the device's state there */
@@ -157,6 +159,17 @@ bool pci_reset_supported(const struct pci_dev *d);
 const char *pci_reset_method(const struct pci_dev *d);
 /* Power state D0 with the 10 ms wait; 0 or -EIO. */
 int must_check pci_power_on(struct pci_dev *d);
+
+/* ---- errors (6.2) ---------------------------------------------------------------------------*/
+enum pci_error { PCI_ERROR_CORRECTABLE, PCI_ERROR_NONFATAL, PCI_ERROR_FATAL };
+/* Called in interrupt context for every function that an uncorrectable error, its own or another's,
+ * cost its bus mastering. show: it may have a line in the log. */
+void pci_set_error_handler(void (*fn)(struct pci_dev *d, bool show));
+/* A root port or event collector that keeps errors; it reports what comes from below when it is started. */
+bool pci_aer_root(const struct pci_dev *d);
+void pci_aer_root_start(struct pci_dev *port);
+/* It interrupted: find, count, log and stop who reported. Interrupt context. */
+void pci_aer_interrupt(struct pci_dev *port);
 
 /* Config space as it is now, to be put back at close: endpoints only (a bridge's bus numbers and
  * windows are never moved). The MSI-X table is put back from what pci_msix_set() wrote. */

@@ -141,6 +141,7 @@ static int device_nodes(struct pci_dev *d)
 		ok = node_addf(&attributes[i].ops, d, "%s/%s/%s", dir, d->name, attributes[i].name);
 	if (ok && pci_reset_supported(d))
 		ok = node_addf(&reset_method, d, "%s/%s/reset_method", dir, d->name);
+	ok = ok && pci_aer_nodes(d, dir);
 	/* Every function that is not a bridge is ours to hand out. */
 	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)
 		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", "%s/%s/driver", dir, d->name);

@@ -197,6 +197,22 @@ machine_stream()
 	stream_fds+=("$fd")
 }
 
+# machine_monitor: QEMU's monitor obeys what is written to $scratch/monitor.in
+machine_monitor()
+{
+	mkfifo "$scratch/monitor.in"
+	machine_stream monitor.out sh -c 'exec cat >/dev/null'
+	qemu_command+=(-monitor "pipe:$scratch/monitor")
+}
+
+# A bash script: copies lines, and gives those that begin with "qemu: " to the monitor at $0. Opened
+# for both directions, a fifo never waits for its other end.
+machine_relay='exec 3<>"$0"
+while IFS= read -r line || [ -n "$line" ]; do
+	printf "%s\n" "$line"
+	[[ $line != "qemu: "* ]] || printf "%s\n" "${line#qemu: }" >&3
+done'
+
 streams_close()
 {
 	local fd

@@ -125,6 +125,7 @@ static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32
 		u8 bits = f->mask[off + i];
 
 		f->cfg[off + i] = (u8)((f->cfg[off + i] & ~bits) | ((v >> 8 * i) & bits));
+		f->cfg[off + i] &= (u8)~(v >> 8 * i & f->w1c[off + i]);
 	}
 	if (f->pcie && touches(off, size, (u16)(f->pcie + PCI_EXP_DEVCTL + 1)) &&
 	    v >> 8 * (f->pcie + PCI_EXP_DEVCTL + 1 - off) & 0x80 &&
@@ -227,6 +228,17 @@ void model_express(struct model_fn *f, enum pci_type type, bool flr)
 	writable(f, f->pcie + PCI_EXP_DEVCTL, 2, 0x7fff);
 	writable(f, f->pcie + PCI_EXP_LNKCTL, 2, 0xff);
 	writable(f, f->pcie + PCI_EXP_DEVCTL2, 2, 0xffff);
+}
+
+void model_aer(struct model_fn *f)
+{
+	f->aer = model_ext_cap(f, PCI_EXT_CAP_ID_ERR, 0x48);
+	memset(f->w1c + f->aer + PCI_ERR_UNCOR_STATUS, 0xff, 4);
+	memset(f->w1c + f->aer + PCI_ERR_COR_STATUS, 0xff, 4);
+	memset(f->w1c + f->aer + PCI_ERR_ROOT_STATUS, 0xff, 4);
+	memset(f->mask + f->aer + PCI_ERR_UNCOR_MASK, 0xff, 8);
+	memset(f->mask + f->aer + PCI_ERR_COR_MASK, 0xff, 4);
+	memset(f->mask + f->aer + PCI_ERR_ROOT_COMMAND, 0xff, 4);
 }
 
 void model_acs(struct model_fn *f, u16 cap, u16 ctrl, u16 bits)

@@ -27,8 +27,9 @@ struct model_fn {
 	u8 bus, devfn;
 	u8 cfg[4096], mask[4096]; /* values; writable bits */
 	u8 start[4096];           /* what a reset brings back */
+	u8 w1c[4096];             /* bits that writing one clears */
 	unsigned size;            /* 256 or 4096 */
-	u16 last_cap, next_cap, last_ext, next_ext, pcie, acs, msix, af, pm;
+	u16 last_cap, next_cap, last_ext, next_ext, pcie, acs, msix, af, pm, aer;
 	enum model_reset reset;
 	bool gone;                /* all ones */
 	u64 ready_at;             /* MODEL_RESET_CRS */
@@ -54,6 +55,7 @@ void model_acs(struct model_fn *f, u16 cap, u16 ctrl, u16 writable);
 void model_acs_dword(struct model_fn *f, u32 cap, u32 ctrl, u32 writable);
 void model_msi(struct model_fn *f, unsigned log2_max, bool addr64, bool maskable);
 void model_msix(struct model_fn *f, unsigned n, unsigned bar, u32 table, unsigned pba_bar, u32 pba);
+void model_aer(struct model_fn *f);
 void model_pm(struct model_fn *f, bool no_soft_reset);
 void model_af(struct model_fn *f);
 void model_put(struct model_fn *f, u16 off, unsigned size, u32 v);
