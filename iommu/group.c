@@ -24,8 +24,6 @@ struct node {
 	int parent;       /* bridge above, -1 on a root bus; always before its children */
 	bool isolated;
 	int leak;         /* nearest function from here up that is not isolated, -1: none */
-	int slot;         /* first function of its slot that is not isolated, -1: none */
-	int leaky_port;   /* first downstream port on its bus that is not isolated, -1: none */
 	struct iommu_group *group;
 };
 
@@ -37,27 +35,6 @@ struct build {
 
 /* Called for each relation: functions x and y belong together because of `why`. */
 typedef void relation_fn(struct build *b, unsigned x, unsigned y, const char *why);
-
-static u32 address(const struct pci_dev *d)
-{
-	return (u32)d->segment << 16 | pci_rid(d);
-}
-
-/* Index of the function at an address, -1: there is none. */
-static int find_node(const struct build *b, u32 a)
-{
-	unsigned lo = 0, hi = b->n;
-
-	while (lo < hi) {
-		unsigned mid = (lo + hi) / 2;
-
-		if (address(b->node[mid].dev) < a)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < b->n && address(b->node[lo].dev) == a ? (int)lo : -1;
-}
 
 static unsigned find_root(struct build *b, unsigned i)
 {
@@ -76,15 +53,22 @@ static void join(struct build *b, unsigned x, unsigned y, const char *why)
 	b->node[MAX(rx, ry)].root = MIN(rx, ry);
 }
 
-static bool same_slot(const struct pci_dev *a, const struct pci_dev *b)
+static bool same_bus(const struct pci_dev *a, const struct pci_dev *b)
 {
-	return address(a) >> 3 == address(b) >> 3;
+	return a->segment == b->segment && a->bus == b->bus;
 }
 
-/* Functions of the slot of node i are neighbours in the array: its first. */
-static unsigned slot_first(const struct build *b, unsigned i)
+static bool same_slot(const struct pci_dev *a, const struct pci_dev *b)
 {
-	while (i && same_slot(b->node[i - 1].dev, b->node[i].dev))
+	return same_bus(a, b) && a->devfn >> 3 == b->devfn >> 3;
+}
+
+typedef bool beside_fn(const struct pci_dev *a, const struct pci_dev *b);
+
+/* The functions of a slot, and of a bus, are neighbours in the array: the first of those of node i. */
+static unsigned first_beside(const struct build *b, unsigned i, beside_fn *beside)
+{
+	while (i && beside(b->node[i - 1].dev, b->node[i].dev))
 		i--;
 	return i;
 }
@@ -106,7 +90,7 @@ static void relate_quirk(struct build *b, unsigned i, const struct pci_alias *al
 	struct pci_dev *d = b->node[i].dev;
 	char why[64];
 
-	for (unsigned k = slot_first(b, i); k < b->n && same_slot(b->node[k].dev, d); k++) {
+	for (unsigned k = first_beside(b, i, same_slot); k < b->n && same_slot(b->node[k].dev, d); k++) {
 		if (k == i || !sends_as(b->node[k].dev, alias))
 			continue;
 		snprintf(why, sizeof(why), "%s also sends as function %u", d->name, alias->devfn & 7);
@@ -122,95 +106,72 @@ static bool relate_aliases(struct build *b, unsigned i, relation_fn *fn)
 	char why[64];
 
 	for (unsigned k = 1; k < n; k++) {
-		int bridge;
-
 		if (alias[k].owner == b->node[i].dev) {
 			relate_quirk(b, i, &alias[k], fn);
 			continue;
 		}
 		/* The first is enough: the others send in that one's place. */
-		bridge = find_node(b, address(alias[k].owner));
 		snprintf(why, sizeof(why), "bridge %s aliases all behind it", alias[k].owner->name);
-		fn(b, i, (unsigned)bridge, why);
+		fn(b, i, alias[k].owner->node, why);
 		return true;
 	}
 	return false;
 }
 
-static const char *leak_text(const struct build *b, int i, char *why, size_t n)
+/* Functions i and k belong together because requests get past function `leak`. */
+static void relate_leak(struct build *b, unsigned i, unsigned k, unsigned leak, relation_fn *fn)
 {
-	const struct pci_dev *d = b->node[i].dev;
-
-	if (pci_acs_isolated(d, why, n) || !why[0])
-		snprintf(why, n, "%s is not isolated", d->name);
-	return why;
-}
-
-/* Every port up the tree that belongs to a switch with a leaky port ties what is below to that port. */
-static void relate_switches(struct build *b, unsigned i, relation_fn *fn)
-{
+	const struct pci_dev *d = b->node[leak].dev;
 	char why[96];
 
-	for (int p = (int)i; p >= 0; p = b->node[p].parent) {
-		int q = b->node[p].dev->type == PCI_DOWNSTREAM ? b->node[p].leaky_port : -1;
+	if (pci_acs_isolated(d, why, sizeof(why)) || !why[0])
+		snprintf(why, sizeof(why), "%s is not isolated", d->name);
+	fn(b, i, k, why);
+}
 
-		if (q >= 0 && q != (int)i)
-			fn(b, i, (unsigned)q, leak_text(b, q, why, sizeof(why)));
+/* What is beside i is tied to the first there that lets requests past; ports: only such count. */
+static void relate_beside(struct build *b, unsigned i, unsigned beside, beside_fn *same, bool ports, relation_fn *fn)
+{
+	for (unsigned k = first_beside(b, beside, same); k < b->n && same(b->node[k].dev, b->node[beside].dev); k++) {
+		if (b->node[k].isolated || (ports && b->node[k].dev->type != PCI_DOWNSTREAM))
+			continue;
+		if (k != i)
+			relate_leak(b, i, k, k, fn);
+		return;
 	}
 }
 
 static void relate(struct build *b, relation_fn *fn)
 {
-	char why[96];
-
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct node *n = &b->node[i];
 		int leak = n->parent >= 0 ? b->node[n->parent].leak : -1;
 
-		if (!b->linux_rule)
-			relate_switches(b, i, fn);
+		/* Every port up the tree that belongs to a switch with a leaky port. */
+		for (int p = b->linux_rule ? -1 : (int)i; p >= 0; p = b->node[p].parent)
+			if (b->node[p].dev->type == PCI_DOWNSTREAM)
+				relate_beside(b, i, (unsigned)p, same_bus, true, fn);
 		if (relate_aliases(b, i, fn))
 			continue;
 		if (leak >= 0)
-			fn(b, i, (unsigned)n->parent, leak_text(b, leak, why, sizeof(why)));
-		else if (n->dev->multifunction && !n->isolated && n->slot >= 0 && n->slot != (int)i)
-			fn(b, i, (unsigned)n->slot, leak_text(b, n->slot, why, sizeof(why)));
+			relate_leak(b, i, (unsigned)n->parent, (unsigned)leak, fn);
+		else if (n->dev->multifunction && !n->isolated)
+			/* Below a port is one device, whatever its functions' numbers: Linux looks at slots. */
+			relate_beside(b, i, i, !b->linux_rule && pci_is_port(n->dev->parent) ? same_bus : same_slot, false, fn);
 	}
 }
 
-/* Nodes are filled in address order: parents and lower functions are there already. */
-static void fill_node(struct build *b, unsigned i)
+/* Nodes are filled in address order: parents are there already. */
+static void fill_node(struct build *b, unsigned i, struct pci_dev *d)
 {
 	struct node *n = &b->node[i];
 	char why[96];
 
-	n->root = i;
-	n->parent = n->dev->parent ? find_node(b, address(n->dev->parent)) : -1;
-	n->isolated = pci_acs_isolated(n->dev, why, sizeof(why));
+	n->dev = d;
+	d->node = n->root = i;
+	n->parent = d->parent ? (int)d->parent->node : -1;
+	n->isolated = pci_acs_isolated(d, why, sizeof(why));
 	n->leak = !n->isolated ? (int)i : n->parent >= 0 ? b->node[n->parent].leak : -1;
-	n->slot = n->isolated ? -1 : (int)i;
-	for (unsigned k = slot_first(b, i); k < i; k++)
-		if (!b->node[k].isolated && n->slot == (int)i)
-			n->slot = (int)k;
-}
-
-/* The functions of one bus are neighbours in the array too. */
-static void fill_ports(struct build *b)
-{
-	unsigned first = 0;
-
-	for (unsigned i = 0; i < b->n; i++) {
-		int leaky = -1;
-
-		if (i + 1 < b->n && address(b->node[i + 1].dev) >> 8 == address(b->node[i].dev) >> 8)
-			continue;
-		for (unsigned k = first; k <= i && leaky < 0; k++)
-			if (b->node[k].dev->type == PCI_DOWNSTREAM && !b->node[k].isolated)
-				leaky = (int)k;
-		for (unsigned k = first; k <= i; k++)
-			b->node[k].leaky_port = leaky;
-		first = i + 1;
-	}
 }
 
 static int fill(struct build *b)
@@ -229,10 +190,7 @@ static int fill(struct build *b)
 		return -ENOMEM;
 	b->n = 0;
 	pci_for_each(d)
-		b->node[b->n++].dev = d;
-	for (unsigned i = 0; i < b->n; i++)
-		fill_node(b, i);
-	fill_ports(b);
+		fill_node(b, b->n++, d);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
  * source validation, request redirect, completion redirect and upstream forwarding; a bit that the
  * capability lacks counts as hard-wired.  Translation blocking is set on ports, since ATS is off;
  * egress control and direct translated peer-to-peer, which open ways around redirection, are cleared.
+ * The operator has the last word (acs_options.c).
  */
 #include <stdio.h>
 
@@ -13,10 +14,17 @@
 #define ACS_NEEDED (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 #define ACS_DWORD_CTRL 8 /* control of the ports whose registers are dwords */
 
-static bool is_port(const struct pci_dev *d)
-{
-	return d->type == PCI_ROOT_PORT || d->type == PCI_DOWNSTREAM;
-}
+/* Chipset configuration registers, at the LPC bridge's RCBA, as Linux uses them. */
+#define PCH_LPC 0xf8 /* 1f.0 */
+#define PCH_LPC_RCBA 0xf0
+#define PCH_RCBA_ENABLE 1u
+#define PCH_RCBA_SIZE 0x4000u
+#define PCH_UPDCR (0x1014 / 4)
+#define PCH_UPDCR_PEERS 0x3fu
+#define PCH_BSPR (0x1104 / 4)
+#define PCH_BSPR_NO_PEER 0x300u /* neither posted nor other requests */
+#define PCH_PORT_MPC 0xd8
+#define PCH_MPC_CHECK_BUS (1u << 26)
 
 static u32 acs_cap(const struct pci_dev *d)
 {
@@ -30,16 +38,54 @@ static u32 acs_ctrl(const struct pci_dev *d)
 						 pci_read16(d, d->cap_acs + PCI_ACS_CTRL);
 }
 
+/*
+ * Root ports of the 5 to 9 series chipsets have no ACS.  What comes in is not sent to another port when
+ * the chipset decodes for no peer (hard-wired in BSPR, or by UPDCR); MPC refuses foreign bus numbers.
+ */
+static bool pch_isolate(const struct pci_dev *d)
+{
+	u32 rcba = pci_cfg_read(d->segment, d->bus, PCH_LPC, PCH_LPC_RCBA, 4);
+	volatile u32 *regs;
+
+	if (rcba == ~0u || !(rcba & PCH_RCBA_ENABLE))
+		return false;
+	regs = arch_map_uncached(rcba & ~(PCH_RCBA_SIZE - 1), PCH_RCBA_SIZE);
+	if (!regs)
+		return false;
+	pci_write32(d, PCH_PORT_MPC, pci_read32(d, PCH_PORT_MPC) | PCH_MPC_CHECK_BUS);
+	if (!(~regs[PCH_BSPR] & PCH_BSPR_NO_PEER))
+		return true;
+	regs[PCH_UPDCR] &= ~PCH_UPDCR_PEERS;
+	return !(regs[PCH_UPDCR] & PCH_UPDCR_PEERS);
+}
+
+/* Without an ACS capability. */
+static void isolate(struct pci_dev *d)
+{
+	if (d->quirks & PCI_QUIRK_ISOLATED)
+		return;
+	if (!(d->quirks & PCI_QUIRK_PCH_PORT) || !pch_isolate(d)) {
+		if (!pci_acs_overridden(d))
+			return;
+		log_err("pci %s counts as isolated by pcie_acs_override=. It is NOT: devices beside or below it may reach each "
+			"other's memory", d->name);
+	}
+	d->quirks |= PCI_QUIRK_ISOLATED;
+}
+
 void pci_acs_enable(struct pci_dev *d)
 {
 	u32 cap, old, ctrl;
 
-	if (!d->cap_acs)
+	if (!d->cap_acs) {
+		isolate(d);
 		return;
+	}
 	cap = acs_cap(d);
 	old = acs_ctrl(d);
 	ctrl = old & ~(u32)(PCI_ACS_EC | PCI_ACS_DT);
-	ctrl |= cap & (ACS_NEEDED | (is_port(d) ? PCI_ACS_TB : 0));
+	ctrl |= cap & (ACS_NEEDED | (pci_is_port(d) ? PCI_ACS_TB : 0));
+	ctrl = pci_acs_configured(d, cap, ctrl);
 	if (ctrl == old)
 		return;
 	if (d->quirks & PCI_QUIRK_ACS_DWORD)
@@ -63,7 +109,7 @@ static bool acs_complete(const struct pci_dev *d, char *why, size_t n)
 
 	if (missing)
 		snprintf(why, n, "%s %s lacks ACS%s%s%s%s",
-			 is_port(d) ? "port" : pci_is_bridge(d) ? "bridge" : "multifunction device", d->name,
+			 pci_is_port(d) ? "port" : pci_is_bridge(d) ? "bridge" : "multifunction device", d->name,
 			 missing & PCI_ACS_SV ? " SV" : "", missing & PCI_ACS_RR ? " RR" : "",
 			 missing & PCI_ACS_CR ? " CR" : "", missing & PCI_ACS_UF ? " UF" : "");
 	return !missing;

@@ -48,6 +48,9 @@ unsigned pci_dma_aliases(struct pci_dev *d, struct pci_alias *out)
 			n = add(out, n, d, up->secondary, 0, up);
 			break;
 		default:
+			/* A conventional bridge on a PCI Express link only lacks the capability (ASM1083, IT8893). */
+			if (up->type == PCI_CONVENTIONAL && pci_is_port(up->parent))
+				n = add(out, n, d, up->secondary, 0, up);
 			n = add(out, n, d, up->bus, up->devfn, up);
 			break;
 		}

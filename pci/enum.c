@@ -102,7 +102,7 @@ static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *paren
 /* Below a port there is one device, and some answer for every device number (PCI Express 7.3.1). */
 static unsigned devices_on(const struct pci_dev *parent)
 {
-	return parent && (parent->type == PCI_ROOT_PORT || parent->type == PCI_DOWNSTREAM) ? 1 : 32;
+	return pci_is_port(parent) ? 1 : 32;
 }
 
 static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
@@ -141,7 +141,7 @@ static void bridges_queue(struct scan *s, u8 bus)
 /* ARI forwarding off: functions above 7 are then not reached, and their requests not forwarded. */
 static void ari_off(const struct pci_dev *d)
 {
-	if ((d->type == PCI_ROOT_PORT || d->type == PCI_DOWNSTREAM) &&
+	if (pci_is_port(d) &&
 	    d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL &&
 	    FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2)
 		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_ARI, 0);

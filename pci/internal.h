@@ -46,13 +46,18 @@ void pci_bars_read(struct pci_dev *d);
 /* Drop BARs that lie over RAM, config space, interrupt addresses or each other. */
 void pci_bars_check(void);
 
-/* ---- acs.c, quirks.c -------------------------------------------------------------------------*/
+/* ---- acs.c, acs_options.c, quirks.c ----------------------------------------------------------*/
 void pci_acs_enable(struct pci_dev *d);
+/* Does `pcie_acs_override` count this function, which has no ACS capability, as isolated? */
+bool pci_acs_overridden(const struct pci_dev *d);
+/* The control register as `pci=config_acs=` has it; ctrl when it does not name this function. */
+u32 pci_acs_configured(const struct pci_dev *d, u32 cap, u32 ctrl);
 enum {
 	PCI_QUIRK_ISOLATED = 1,   /* verified not to do peer-to-peer between its functions */
 	PCI_QUIRK_ACS_DWORD = 2,  /* ACS capability and control are dwords, at +4 and +8 */
 	PCI_QUIRK_ALIAS_FN0 = 4,  /* also sends as function 0 of its slot */
 	PCI_QUIRK_ALIAS_FN1 = 8,  /* also sends as function 1 of its slot */
+	PCI_QUIRK_PCH_PORT = 16,  /* isolated once the chipset's registers say so (acs.c) */
 };
 u8 pci_quirks_of(const struct pci_dev *d);
 

@@ -83,6 +83,7 @@ struct pci_dev {
 
 	struct pci_aer *aer;        /* pci/aer.c; NULL: no error registers */
 	struct iommu_group *group;  /* iommu/ */
+	u32 node;                   /* its place in iommu/group.c's array while groups are made */
 	void *iommu_unit;           /* iommu/vtd */
 	void *driver;               /* passthrough/: the device's state there */
 };
@@ -91,6 +92,11 @@ TAILQ_HEAD(pci_list, pci_dev);
 extern struct pci_list pci_devices;
 #define pci_for_each(d) TAILQ_FOREACH(d, &pci_devices, link)
 static inline bool pci_is_bridge(const struct pci_dev *d) { return d->header_type == PCI_HEADER_TYPE_BRIDGE; }
+/* Root or downstream port: below is a PCI Express link, and one device on it. NULL: no. */
+static inline bool pci_is_port(const struct pci_dev *d)
+{
+	return d && (d->type == PCI_ROOT_PORT || d->type == PCI_DOWNSTREAM);
+}
 static inline u16 pci_rid(const struct pci_dev *d) { return (u16)(d->bus << 8 | d->devfn); }
 struct pci_dev *pci_find(u16 segment, u8 bus, u8 devfn);
 struct pci_dev *pci_find_name(const char *name); /* full lower-case DDDD:BB:DD.F */

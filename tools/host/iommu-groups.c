@@ -107,8 +107,8 @@ int main(int argc, char **argv)
 			enable = true;
 		else if (!strcmp(a, "--json") || !strcmp(a, "--svg"))
 			print = print != topo_print_text ? NULL : a[2] == 'j' ? topo_print_json : topo_print_svg;
-		else if (!strcmp(a, "-o") && i + 1 < argc && strlen(options) + strlen(argv[i + 1]) + 4 < sizeof(options) - 32)
-			sprintf(options + strlen(options), " \"%s\"", argv[++i]);
+		else if (!strcmp(a, "-o") && i + 1 < argc && !strpbrk(argv[i + 1], " \t\n\"\\") && strlen(options) + strlen(argv[i + 1]) + 4 < sizeof(options) - 32)
+			sprintf(options + strlen(options), " %s", argv[++i]);
 		else if (a[0] == '-' && a[1])
 			usage("not an option, or it lacks its argument: ", a);
 		else if (path)

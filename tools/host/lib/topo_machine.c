@@ -67,6 +67,23 @@ static u16 vendor_of(const struct topo_fn *f)
 	return f->vendor <= 1 || f->vendor == 0xffff ? 0xfffe : f->vendor;
 }
 
+#define RCBA 0xfed1c000u
+
+/* The chipset of older Intel machines, whose ports without ACS it can keep apart. */
+static void model_chipset(const struct topo_fn *f, struct model_fn *m)
+{
+	static u32 registers[0x4000 / 4];
+	struct pci_dev d = { .vendor = f->vendor, .device = f->device, .type = f->type };
+
+	if (!f->segment && !f->bus && f->devfn == 0xf8 && f->vendor == 0x8086 && !f->bridge) {
+		host_mmio_reset();
+		host_mmio_add(RCBA, sizeof(registers), NULL, registers);
+		model_put(m, 0xf0, 4, RCBA | 1);
+	}
+	if (pci_quirks_of(&d) & PCI_QUIRK_PCH_PORT)
+		memset(m->mask + 0xd8, 0xff, 4);
+}
+
 static void model_function(const struct topo_fn *f, bool enable)
 {
 	struct model_fn *first = model_fn_find((u16)f->segment, f->bus, f->devfn & ~7u);
@@ -83,6 +100,7 @@ static void model_function(const struct topo_fn *f, bool enable)
 		model_bridge(m, f->secondary, f->subordinate);
 	if (f->type != PCI_CONVENTIONAL)
 		model_express(m, f->type, false);
+	model_chipset(f, m);
 	if (f->acs) {
 		struct pci_dev d = { .vendor = f->vendor, .device = f->device, .type = f->type };
 
