@@ -75,6 +75,10 @@ static void fault_describe(const struct iommu_fault *f, char *buf, size_t n)
 	const char *owner = f->dev && f->dev->group && f->dev->group->owner[0] ? f->dev->group->owner : "nobody";
 	char what[48];
 
+	if (!f->reason) {
+		snprintf(buf, n, "%s, owner: %s", f->text, owner);
+		return;
+	}
 	if (f->interrupt)
 		snprintf(what, sizeof(what), "interrupt message %u", (unsigned)f->address);
 	else

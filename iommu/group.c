@@ -242,18 +242,22 @@ static int make_groups(struct build *b)
 	return 0;
 }
 
-static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
+static void reason_add(struct iommu_group *g, const char *why)
 {
-	struct iommu_group *g = b->node[find_root(b, x)].group;
 	size_t len = strlen(g->reason);
 
-	(void)y;
 	if (strstr(g->reason, why))
 		return;
 	if (len + strlen(why) + sizeof("; ; ...") > sizeof(g->reason))
 		why = "..."; /* once, and nothing fits behind it */
 	if (!len || strcmp(g->reason + len - 3, "..."))
 		snprintf(g->reason + len, sizeof(g->reason) - len, "%s%s", len ? "; " : "", why);
+}
+
+static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
+{
+	(void)y;
+	reason_add(b->node[find_root(b, x)].group, why);
 }
 
 static void describe(const struct iommu_group *g)
@@ -273,6 +277,7 @@ int iommu_groups_build(void)
 {
 	struct build b;
 	struct iommu_group *g;
+	struct pci_dev *d;
 	int err;
 
 	forget_groups();
@@ -288,6 +293,9 @@ int iommu_groups_build(void)
 		forget_groups();
 		return err;
 	}
+	pci_for_each(d)
+		if (d->ats)
+			reason_add(d->group, "ATS is on: translated addresses of its device are not checked");
 	TAILQ_FOREACH(g, &iommu_groups, link)
 		describe(g);
 	return 0;

@@ -88,7 +88,7 @@ struct iommu_fault {
 	u16 segment, rid;
 	bool write, interrupt; /* interrupt: index in address */
 	u64 address;
-	u8 reason;
+	u8 reason;             /* 0: the device failed, no request of it */
 	const char *text;
 	struct pci_dev *dev;   /* NULL: unknown */
 };

@@ -119,8 +119,10 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 	u16 ctrl;
 
 	mutex_lock(&v->mem_lock);
-	if (sleep)
+	if (sleep) {
+		pci_reset_notify(v->pci, true);
 		vfio_pci_mem_off(v);
+	}
 	/* On the way to D0 first: it waits, and puts back what a function may have lost in D3hot. */
 	awake = !sleep && !v->pci->broken && !pci_power_on(v->pci);
 	if (sleep || awake) {

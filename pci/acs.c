@@ -3,7 +3,8 @@
  * Access control services (PCI Express 6.12, 7.7.11): switched on for every capable function at
  * enumeration and after every reset, and asked for when groups are made.  Needed for isolation are
  * source validation, request redirect, completion redirect and upstream forwarding; a bit that the
- * capability lacks counts as hard-wired.  Translation blocking is set on ports, since ATS is off;
+ * capability lacks counts as hard-wired.  Translation blocking is set on ports, but for those above
+ * a function that may use ATS (the unit blocks translated requests of all others there);
  * egress control and direct translated peer-to-peer, which open ways around redirection, are cleared.
  * The operator has the last word (acs_options.c).
  */
@@ -83,8 +84,8 @@ void pci_acs_enable(struct pci_dev *d)
 	}
 	cap = acs_cap(d);
 	old = acs_ctrl(d);
-	ctrl = old & ~(u32)(PCI_ACS_EC | PCI_ACS_DT);
-	ctrl |= cap & (ACS_NEEDED | (pci_is_port(d) ? PCI_ACS_TB : 0));
+	ctrl = old & ~(u32)(PCI_ACS_EC | PCI_ACS_DT | PCI_ACS_TB);
+	ctrl |= cap & (ACS_NEEDED | (pci_is_port(d) && !d->ats_below ? PCI_ACS_TB : 0));
 	ctrl = pci_acs_configured(d, cap, ctrl);
 	if (ctrl == old)
 		return;
@@ -92,6 +93,20 @@ void pci_acs_enable(struct pci_dev *d)
 		pci_write32(d, d->cap_acs + ACS_DWORD_CTRL, ctrl);
 	else
 		pci_write16(d, d->cap_acs + PCI_ACS_CTRL, (u16)ctrl);
+}
+
+bool pci_acs_pass_translated(struct pci_dev *d)
+{
+	struct pci_dev *p;
+
+	for (p = d->parent; p; p = p->parent)
+		if (!pci_is_port(p) && p->type != PCI_UPSTREAM)
+			return false;
+	for (p = d->parent; p; p = p->parent) {
+		p->ats_below = true;
+		pci_acs_enable(p);
+	}
+	return true;
 }
 
 /* The needed bits that are neither set nor hard-wired. */

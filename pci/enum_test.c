@@ -98,6 +98,11 @@ static void test_machine(void **state)
 	assert_true(d->msi_64 && d->msi_maskable && d->msi_vectors == 4);
 	/* needed bits and translation blocking on, egress control and direct translated off */
 	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f);
+	/* who uses ATS takes translation blocking from the ports above, now and for good, and nothing else */
+	assert_true(pci_acs_pass_translated(pci_find_name("0000:01:00.0")));
+	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f & ~PCI_ACS_TB);
+	pci_acs_enable(pci_find(0, 0, 1 << 3));
+	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f & ~PCI_ACS_TB);
 
 	pci_bridges_master(true);
 	assert_true(model_get(port, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);

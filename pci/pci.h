@@ -63,6 +63,8 @@ struct pci_dev {
 	struct pci_bar bar[PCI_BARS];
 	struct pci_bar rom;
 	u8 interrupt_pin;
+	bool ats;                   /* it may use ATS: iommu/ says so */
+	bool ats_below;             /* a port: a function below it may */
 	bool flr;                   /* PCIe FLR or AF FLR */
 	bool broken;                /* pci_dev_kill() */
 	bool resetting;             /* its reset is going on: a bridge's children come and go, and do
@@ -127,6 +129,9 @@ const char *pci_type_name(const struct pci_dev *d);
 /* ---- ACS and aliases (6.12; VFIO-ABI 8) -----------------------------------------------------*/
 /* Is peer-to-peer below/at this function impossible? If not, why[] says which bits are missing. */
 bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n);
+/* Let requests of this function that carry translated addresses through the ports above it (TB off). False: a
+ * bridge above it does not carry them. */
+bool must_check pci_acs_pass_translated(struct pci_dev *d);
 /* Every requester id under which this function's requests may appear upstream, itself first:
  * fn(dev, segment, bus, devfn, representative bridge or dev, arg). Ends early when fn returns nonzero. */
 struct pci_alias { u16 segment; u8 bus, devfn; struct pci_dev *owner; };
@@ -154,8 +159,10 @@ static inline bool pci_dev_usable(const struct pci_dev *d) { return !READ_ONCE(d
 
 /* ---- reset ----------------------------------------------------------------------------------*/
 /* Called around each reset with the device's lock held: before, when it is no bus master any more, and after,
- * when it answers and its config space is put back (ATS control too); not after a reset that killed it. */
+ * when it answers and its config space is put back (but ATS is off); not after a reset that killed it. */
 void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before));
+/* The same for who puts a function to sleep (before it goes); pci_power_on() tells when it is back. */
+void pci_reset_notify(struct pci_dev *d, bool before);
 /* Function-level reset (PCIe FLR, AF FLR, or PM D3hot-D0 when NoSoftRst=0): saves config, quiesces, resets, polls with
  * deadlines, restores config (MSI/MSI-X and command included), verifies ids and BARs. 0; -ENOTTY no
  * method; -ETIMEDOUT or -EIO: the device did not come back and is marked broken. May sleep. */

@@ -49,6 +49,7 @@ int pci_power_on(struct pci_dev *d)
 		pci_restore(d, &saved);
 		pci_acs_enable(d);
 	}
+	pci_reset_notify(d, false);
 	return 0;
 }
 

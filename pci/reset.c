@@ -25,6 +25,12 @@ void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before))
 	reset_hook = fn;
 }
 
+void pci_reset_notify(struct pci_dev *d, bool before)
+{
+	if (reset_hook)
+		reset_hook(d, before);
+}
+
 static const char *const names[] = { [NONE] = "", [FLR] = "flr", [AF_FLR] = "af_flr", [PM] = "pm" };
 
 static enum method method_of(const struct pci_dev *d)
@@ -150,8 +156,7 @@ static int reset_locked(struct pci_dev *d)
 		return -EIO;
 	quiesce(d, m);
 	d->resetting = true;
-	if (reset_hook)
-		reset_hook(d, true);
+	pci_reset_notify(d, true);
 	reset_start(d, m);
 	id = wait_ready(d);
 	if (id == ~0u) {
@@ -165,8 +170,8 @@ static int reset_locked(struct pci_dev *d)
 		pci_acs_enable(d);
 	}
 	err = verify(d, &saved, id);
-	if (!err && reset_hook)
-		reset_hook(d, false);
+	if (!err)
+		pci_reset_notify(d, false);
 	return err;
 }
 

@@ -141,6 +141,37 @@ static void test_other_methods(void **state)
 	assert_false(d->broken);
 }
 
+static unsigned hook_before, hook_after;
+
+static void hook(struct pci_dev *d, bool before)
+{
+	hook_before += before && !(pci_read16(d, PCI_COMMAND) & PCI_COMMAND_MASTER) && !f->resets;
+	hook_after += !before && pci_read32(d, PCI_BASE_ADDRESS_0) == (BAR0 | PCI_BASE_ADDRESS_MEM_TYPE_64);
+}
+
+/* Who has state in the function is told before it goes, and when it can be put back. */
+static void test_hook(void **state)
+{
+	struct pci_dev *d;
+
+	(void)state;
+	model_pm(f, false);
+	model_express(f, PCI_ENDPOINT, true);
+	d = scan();
+	hook_before = hook_after = 0;
+	pci_set_reset_hook(hook);
+	assert_int_equal(pci_reset(d), 0);
+	assert_int_equal(hook_before, 1);
+	assert_int_equal(hook_after, 1);
+	pci_write16(d, d->cap_pm + PCI_PM_CTRL, 3);
+	assert_int_equal(pci_power_on(d), 0);
+	assert_int_equal(hook_after, 2);
+	f->reset = MODEL_RESET_BAR;
+	assert_int_equal(pci_reset(d), -EIO);
+	assert_int_equal(hook_after, 2);
+	pci_set_reset_hook(NULL);
+}
+
 static void test_power(void **state)
 {
 	struct pci_dev *d;
@@ -192,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup(test_flr, setup),
 		cmocka_unit_test_setup(test_no_return, setup),
 		cmocka_unit_test_setup(test_other_methods, setup),
+		cmocka_unit_test_setup(test_hook, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_messages, setup),
 	};

@@ -2,11 +2,13 @@
 /*
  * Drives a virtio entropy device behind the IOMMU (QEMU: iommu_platform=on), which also offers ATS: the
  * one kind of QEMU's devices that could send translated requests.  Random bytes reach a page that
- * is mapped and no other, and ATS cannot be switched on from here.
+ * is mapped and no other, and ATS cannot be switched on from here; nor off, where the argument "ats" says
+ * that the command line asks for it, and it is on again after a reset and after sleep.
  *
  * Virtual I/O Device 1.2: configuration by capabilities 4.1.4, initialisation 3.1, split queues 2.7.
  */
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "lib/check.h"
@@ -18,6 +20,9 @@
 #define CFG_NOTIFY 2
 #define EXT_CAP_ATS 0x000f
 #define ATS_CONTROL 6
+#define ATS_ENABLE 0x8000
+#define CAP_PM 0x01
+#define PM_CONTROL 4
 #define F_VERSION_1 (1u << 0)       /* feature bit 32 */
 #define F_ACCESS_PLATFORM (1u << 1) /* feature bit 33 */
 #define DESC_WRITE 2
@@ -114,26 +119,49 @@ static bool all_zero(const uint8_t *p)
 	return true;
 }
 
-static void test_ats(void)
+static unsigned ats_find(void)
 {
 	unsigned at = 0x100;
 
 	while (at && (vfio_config_read(&v, at, 4) & 0xffff) != EXT_CAP_ATS)
 		at = vfio_config_read(&v, at, 4) >> 20;
-	if (at)
-		vfio_config_write(&v, at + ATS_CONTROL, 2, 0x8000);
-	check_true("ATS is hidden, or stays off", !at || !(vfio_config_read(&v, at + ATS_CONTROL, 2) & 0x8000));
+	return at;
 }
 
-int main(void)
+static bool ats_is(unsigned at, bool on)
 {
+	return !(vfio_config_read(&v, at + ATS_CONTROL, 2) & ATS_ENABLE) == !on;
+}
+
+static void test_ats(bool on)
+{
+	unsigned at = ats_find(), pm = vfio_config_read(&v, 0x34, 1);
+
+	while (pm && vfio_config_read(&v, pm, 1) != CAP_PM)
+		pm = vfio_config_read(&v, pm + 1, 1);
+	need("the device has ATS and sleeps", at && pm);
+	check_true("as the command line says", ats_is(at, on));
+	vfio_config_write(&v, at + ATS_CONTROL, 2, on ? 0 : ATS_ENABLE);
+	check_true("and not otherwise", ats_is(at, on));
+	check_equal("reset", ioctl(v.device, VFIO_DEVICE_RESET), 0);
+	check_true("the same after a reset", ats_is(at, on));
+	vfio_config_write(&v, pm + PM_CONTROL, 2, 3);
+	check_true("off while it sleeps", ats_is(at, false));
+	vfio_config_write(&v, pm + PM_CONTROL, 2, 0);
+	check_true("the same when it is awake", ats_is(at, on));
+}
+
+int main(int argc, char **argv)
+{
+	bool ats = argc > 1 && !strcmp(argv[1], "ats");
+
 	vfio_open(&v, vfio_find(0x1af4, 0x1044));
 	mem = vfio_memory(sizeof(*mem));
 	check_equal("map", vfio_map(&v, mem, IOVA, offsetof(struct shared, other), VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE), 0);
 	check_equal("map one more page", vfio_map(&v, mem->other, IOVA + offsetof(struct shared, other), 4096,
 						  VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE), 0);
+	test_ats(ats);
 	vfio_bus_master(&v, true);
-	test_ats();
 	device_start();
 	check_true("random bytes come", ask(IOVA + offsetof(struct shared, data)) && !all_zero(mem->data));
 	check_true("to the other page, too", ask(IOVA + offsetof(struct shared, other)) && !all_zero(mem->other));

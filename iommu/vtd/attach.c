@@ -4,11 +4,12 @@
  * carry, and the domain's id on that unit.
  *
  * Detaching waits until no unit remembers the context entry or a translation of the domain, and no
- * request is in flight: context entries to not-present, context cache, fence, IOTLB (6.6). Without
- * the fence a request could fill the IOTLB again from a context entry that is still cached.
+ * request is in flight: context entries to not-present, then the caches in the order in which they are
+ * filled from each other: contexts, PASIDs, IOTLB, which the unit keeps within a batch (6.5.2.12).
  *
  * A function with a boot domain (rmrr.c) leaves it when it is attached and comes back to it when it is
- * detached; nothing is ever in both.  A unit that is not on yet has nothing to forget: the root table
+ * detached; nothing is ever in both.  A function that uses ATS (ats.c) is told so after its context entry is
+ * there, and no longer before the entry goes.  A unit that is not on yet has nothing to forget: the root table
  * comes with global invalidations.
  */
 #include "iommu/vtd/vtd.h"
@@ -49,22 +50,25 @@ static void did_free(struct vtd_unit *u, u16 did)
 	spin_unlock(&u->lock, irq);
 }
 
+struct vtd_presence *vtd_presence_find(struct vtd_domain *d, const struct vtd_unit *u)
+{
+	for (unsigned i = 0; i < d->non; i++)
+		if (d->on[i].ndevs && d->on[i].unit == u)
+			return &d->on[i];
+	return NULL;
+}
+
 /* The domain's place on a unit, made if it is not there yet; its ndevs is the caller's to count. */
 static int presence_get(struct vtd_domain *d, struct vtd_unit *u, struct vtd_presence **out)
 {
-	struct vtd_presence *p = NULL;
+	struct vtd_presence *p = vtd_presence_find(d, u);
 	int r;
 
-	for (unsigned i = 0; i < d->non; i++) {
-		if (d->on[i].ndevs && d->on[i].unit == u) {
-			*out = &d->on[i];
-			return 0;
-		}
-		if (!d->on[i].ndevs)
-			p = &d->on[i];
-	}
-	if (!p)
-		p = &d->on[d->non]; /* never more slots than units */
+	*out = p;
+	if (p)
+		return 0;
+	for (p = d->on; p < d->on + d->non && p->ndevs; p++) /* never more slots than units */
+		;
 	r = did_alloc(u, &p->did);
 	if (r)
 		return r;
@@ -96,9 +100,8 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 {
 	const struct vtd_caps *c = &v->unit->caps;
 
-	if (v->unit->failed || v->quarantined || d->quarantined)
-		return refuse(-EIO, "%s: vtd unit %u failed an invalidation: nothing is handed out until power-off",
-			      v->pci->name, v->unit->index);
+	if (v->unit->failed || !pci_dev_usable(v->pci) || d->quarantined)
+		return refuse(-EIO, "%s: it, its unit or its container failed until power-off", v->pci->name);
 	if (v->domain)
 		return refuse(-EBUSY, "%s is attached already", v->pci->name);
 	return domain_readable(d, c) ? 0 : -EINVAL; /* whoever attaches makes another domain then */
@@ -111,25 +114,28 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 static int forget(struct vtd_dev *v, u16 tag, u16 did)
 {
 	struct vtd_unit *u = v->unit;
-	struct vtd_entry inv[PCI_MAX_ALIASES + 4];
+	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
 	unsigned n = 0;
 
 	if (u->caps.scalable) {
 		inv[n++] = vtd_inv_context_global();
-		inv[n++] = vtd_inv_fence(u);
 		inv[n++] = vtd_inv_pasid_global();
 	}
 	for (unsigned i = 0; i < v->naliases && !u->caps.scalable; i++)
 		inv[n++] = vtd_inv_context_device(tag, alias_rid(&v->alias[i]));
-	inv[n++] = vtd_inv_fence(u);
 	inv[n++] = vtd_inv_iotlb_domain(u, did);
 	return vtd_queue_run(u, inv, n);
 }
 
-static int context_block(struct vtd_dev *v, u16 did)
+static void context_clear(struct vtd_dev *v)
 {
 	for (unsigned i = 0; i < v->naliases; i++)
 		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
+}
+
+static int context_block(struct vtd_dev *v, u16 did)
+{
+	context_clear(v);
 	return v->unit->on || v->unit->failed ? forget(v, did, did) : 0;
 }
 
@@ -142,11 +148,46 @@ static int context_announce(struct vtd_dev *v, u16 did)
 	return v->unit->caps.caching_mode ? forget(v, 0, did) : vtd_flush_write_buffer(v->unit);
 }
 
+/* No bus mastering, no context entry, never handed out again; its owner's ERR eventfd fires. */
+static void dev_shut(struct vtd_dev *v)
+{
+	struct iommu_fault f = {
+		.segment = v->pci->segment, .rid = pci_rid(v->pci),
+		.text = "an invalidation did not complete" };
+
+	pci_dev_kill(v->pci, "%s", f.text);
+	vtd_ats_cut(v);
+	context_clear(v);
+	(void)iommu_report_fault(&f);
+}
+
+void vtd_domain_quarantine(struct vtd_domain *d)
+{
+	struct vtd_dev *v;
+
+	if (d->quarantined)
+		return;
+	d->quarantined = true;
+	TAILQ_FOREACH(v, &d->devs, link)
+		dev_shut(v);
+	log_err("what was mapped for these devices stays pinned until power-off, as do %llu table pages",
+		(unsigned long long)d->pt.tables);
+	vtd_quarantined_tables += d->pt.tables;
+}
+
+int vtd_dev_quarantine(struct vtd_dev *v)
+{
+	dev_shut(v);
+	return context_block(v, vtd_presence_find(v->domain, v->unit)->did);
+}
+
 /* Undo of attach and all of detach; domain->lock held. */
 static int dev_block(struct vtd_domain *d, struct vtd_dev *v, struct vtd_presence *p)
 {
-	int r = context_block(v, p->did);
+	int r = vtd_ats_disable(v);
 
+	if (context_block(v, p->did))
+		r = -EIO;
 	if (r)
 		vtd_domain_quarantine(d);
 	TAILQ_REMOVE(&d->devs, v, link);
@@ -175,10 +216,12 @@ static int domain_join(struct vtd_domain *d, struct vtd_dev *v)
 	TAILQ_INSERT_TAIL(&d->devs, v, link);
 	v->naliases = pci_dma_aliases(v->pci, v->alias);
 	for (unsigned i = 0; i < v->naliases && !r; i++)
-		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), vtd_context_entry(d, p));
+		r = vtd_context_set(v->unit, alias_rid(&v->alias[i]), vtd_context_entry(v, p));
 	if (!r)
 		r = context_announce(v, p->did);
-	if (r && dev_block(d, v, p))
+	if (!r)
+		vtd_ats_enable(v);
+	else if (dev_block(d, v, p))
 		r = -EIO;
 out:
 	mutex_unlock(&d->lock);
@@ -187,23 +230,18 @@ out:
 
 static int domain_leave(struct vtd_domain *d, struct vtd_dev *v)
 {
-	int r = 0;
+	int r;
 
 	mutex_lock(&d->lock);
 	BUG_ON(v->domain != d);
-	for (unsigned i = 0; i < d->non; i++) {
-		if (d->on[i].ndevs && d->on[i].unit == v->unit) {
-			r = dev_block(d, v, &d->on[i]);
-			break;
-		}
-	}
+	r = dev_block(d, v, vtd_presence_find(d, v->unit));
 	mutex_unlock(&d->lock);
 	return r;
 }
 
 static void boot_return(struct vtd_dev *v)
 {
-	if (!v->boot || v->domain || v->quarantined || v->unit->failed)
+	if (!v->boot || v->domain || !pci_dev_usable(v->pci) || v->unit->failed)
 		return;
 	if (domain_join(v->boot, v))
 		log_err("%s: its RMRRs stay blocked", v->pci->name);

@@ -165,12 +165,8 @@ static bool context_owned(struct vtd_unit *u, u16 rid, const struct vtd_entry *e
 		for (unsigned i = 0; i < v->naliases; i++) {
 			if ((u16)(v->alias[i].bus << 8 | v->alias[i].devfn) != rid)
 				continue;
-			for (unsigned k = 0; k < v->domain->non; k++) {
-				if (!v->domain->on[k].ndevs || v->domain->on[k].unit != u)
-					continue;
-				want = vtd_context_entry(v->domain, &v->domain->on[k]);
-				return e->lo == want.lo && e->hi == want.hi;
-			}
+			want = vtd_context_entry(v, vtd_presence_find(v->domain, u));
+			return e->lo == want.lo && e->hi == want.hi;
 		}
 	}
 	return false;

@@ -20,6 +20,7 @@ enum dmar_scope_type { /* 8.3.1 */
 #define DMAR_X2APIC_OPT_OUT BIT(1)
 #define DMAR_DMA_CTRL_OPT_IN BIT(2)
 #define DMAR_INCLUDE_PCI_ALL BIT(0) /* DRHD flags */
+#define DMAR_ALL_PORTS BIT(0)       /* ATSR flags */
 #define DMAR_ATC_REQUIRED BIT(0)    /* SATC flags */
 
 struct dmar {

@@ -70,24 +70,6 @@ void vtd_domain_geometry(const struct iommu_domain *d, struct iommu_geometry *ou
 	*out = to_vtd(d)->geometry;
 }
 
-void vtd_domain_quarantine(struct vtd_domain *d)
-{
-	struct vtd_dev *v;
-
-	if (d->quarantined)
-		return;
-	d->quarantined = true;
-	TAILQ_FOREACH(v, &d->devs, link) {
-		v->quarantined = true;
-		pci_set_master(v->pci, false);
-		for (unsigned i = 0; i < v->naliases; i++)
-			(void)vtd_context_clear(v->unit, (u16)(v->alias[i].bus << 8 | v->alias[i].devfn));
-		log_err("%s quarantined: vtd unit %u did not complete an invalidation; bus mastering is off, "
-			"memory mapped for it stays pinned, only power-off frees it", v->pci->name, v->unit->index);
-	}
-	vtd_quarantined_tables += d->pt.tables;
-}
-
 /* Descriptors that drop [iova, iova+size): naturally aligned blocks, or the whole domain. */
 static unsigned flush_descs(const struct vtd_unit *u, u16 did, iova_t iova, u64 size, bool leaf_only,
 			    struct vtd_entry *out)
@@ -114,6 +96,7 @@ static unsigned flush_descs(const struct vtd_unit *u, u16 did, iova_t iova, u64 
 static int domain_flush(struct vtd_domain *d, iova_t iova, u64 size, bool leaf_only, bool only_caching)
 {
 	struct vtd_entry desc[PAGES_DESC_MAX];
+	struct vtd_dev *v;
 	int r = 0;
 
 	for (unsigned i = 0; i < d->non; i++) {
@@ -129,6 +112,9 @@ static int domain_flush(struct vtd_domain *d, iova_t iova, u64 size, bool leaf_o
 		n = flush_descs(u, d->on[i].did, iova, size, leaf_only, desc);
 		r = vtd_queue_run(u, desc, n) ? -EIO : r;
 	}
+	TAILQ_FOREACH(v, &d->devs, link) /* device TLBs, which take their translations from the units' */
+		if (!r && !only_caching)
+			r = vtd_ats_flush(v, iova, size);
 	if (r)
 		vtd_domain_quarantine(d);
 	return r;

@@ -30,11 +30,11 @@ int vtd_pasid_make(struct vtd_unit *u, const struct vtd_domain *d, u16 did, padd
 		return -ENOMEM;
 	}
 	e = phys_to_virt(table);
-	e->val[0] = VTD_PASID_P | FIELD_PREP(VTD_PASID_AW, d->pt.levels - 2);
+	e->val[0] = VTD_PASID_P | FIELD_PREP(VTD_PASID_AW, u->caps.first_stage ? u->caps.first_aw : d->pt.levels - 2u);
 	e->val[1] = FIELD_PREP(VTD_PASID_DID, did) | (u->caps.walk_coherent ? VTD_PASID_PWSNP : 0);
 	if (u->caps.first_stage) {
-		e->val[0] |= FIELD_PREP(VTD_PASID_PGTT, VTD_PGTT_FIRST); /* some units take their width from AW */
-		e->val[1] |= d->geometry.snoop ? VTD_PASID_PGSNP : 0;    /* second stage: a bit in each leaf */
+		e->val[0] |= FIELD_PREP(VTD_PASID_PGTT, VTD_PGTT_FIRST);
+		e->val[1] |= d->geometry.snoop ? VTD_PASID_PGSNP : 0; /* second stage: a bit in each leaf */
 		e->val[2] = d->pt.root; /* FSPM 0: 4 levels */
 	} else {
 		e->val[0] |= FIELD_PREP(VTD_PASID_PGTT, VTD_PGTT_SECOND) | d->pt.root;

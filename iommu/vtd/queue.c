@@ -8,10 +8,11 @@
  * its head never has to be read.  The unit reads the ring and writes the status coherently whatever
  * ECAP.C says (11.4.3), so nothing here is flushed from the caches.
  *
- * When the unit reports a queue error (IQE: bad descriptor, ITE: a device did not answer) or stays
- * silent, what is left in the ring is replaced by harmless waits, the error is cleared, and the batch
- * is tried once more.  The second failure is final: the unit is marked failed and the caller
- * quarantines.  Units without a queue take the same descriptors by registers (inv_regs.c).
+ * When the unit reports a queue error (IQE: bad descriptor) or stays silent, what is left in the ring
+ * is replaced by harmless waits, the error is cleared, and the batch is tried once more.  The second
+ * failure is final: the unit is marked failed and the caller quarantines.  When a device did not
+ * answer (ITE), the device is at fault and the caller's to quarantine.  Units without a queue take the
+ * same descriptors by registers (inv_regs.c).
  */
 #include "iommu/vtd/vtd.h"
 
@@ -65,6 +66,17 @@ struct vtd_entry vtd_inv_pasid_global(void)
 	return (struct vtd_entry){ VTD_DESC_PASID | FIELD_PREP(VTD_DESC_G, VTD_PASID_GLOBAL), 0 };
 }
 
+/* A block of 2^mask pages is told by the lowest address bit that is 0 (6.5.2.5). */
+struct vtd_entry vtd_inv_device_tlb(const struct vtd_dev *v, iova_t iova, unsigned mask)
+{
+	u16 sid = pci_rid(v->pci), pf = v->unit->caps.throttle ? sid : 0;
+
+	return (struct vtd_entry){
+		VTD_DESC_DEVICE_TLB | FIELD_PREP(VTD_DESC_SID, sid) | FIELD_PREP(VTD_DESC_MIP, v->ats_depth) |
+		FIELD_PREP(VTD_DESC_PFSID_LOW, pf & 0xf) | FIELD_PREP(VTD_DESC_PFSID_HIGH, pf >> 4),
+		iova | (mask ? (BIT(mask - 1) - 1) << PAGE_SHIFT | VTD_DESC_S : 0) };
+}
+
 struct vtd_entry vtd_inv_iec_global(void)
 {
 	return (struct vtd_entry){ VTD_DESC_IEC, 0 };
@@ -77,16 +89,10 @@ struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask)
 		FIELD_PREP(VTD_DESC_IEC_IIDX, index), 0 };
 }
 
-static struct vtd_entry wait_desc(const u32 *status, u32 value, bool fence)
+static struct vtd_entry wait_desc(const u32 *status, u32 value)
 {
 	return (struct vtd_entry){
-		VTD_DESC_WAIT | VTD_DESC_SW | (fence ? VTD_DESC_FN : 0) | FIELD_PREP(VTD_DESC_STATUS, value),
-		virt_to_phys(status) };
-}
-
-struct vtd_entry vtd_inv_fence(struct vtd_unit *u)
-{
-	return wait_desc(&u->fence, 1, true);
+		VTD_DESC_WAIT | VTD_DESC_SW | FIELD_PREP(VTD_DESC_STATUS, value), virt_to_phys(status) };
 }
 
 /* Scalable mode has 32-byte descriptors (6.5.2), whose upper half is always 0 here. */
@@ -107,8 +113,8 @@ static void queue_tell(struct vtd_unit *u)
 	wr64(&u->mmio, VTD_IQT, FIELD_PREP(VTD_IQ_OFFSET, u->tail));
 }
 
-/* The status of the last wait: 0; -EAGAIN: the unit reported an error; -ETIMEDOUT. */
-static int queue_poll(struct vtd_unit *u)
+/* The status of the last wait: 0; -EAGAIN: the unit reported an error; -ENODEV: a device did not answer it; -ETIMEDOUT. */
+static int queue_poll(struct vtd_unit *u, u64 timeout_ns)
 {
 	u64 deadline = 0;
 	u32 fsts;
@@ -119,9 +125,9 @@ static int queue_poll(struct vtd_unit *u)
 		if (spins % SPINS_PER_CHECK == 0) {
 			fsts = rd32(&u->mmio, VTD_FSTS);
 			if (fsts & (VTD_FSTS_IQE | VTD_FSTS_ITE))
-				return -EAGAIN;
+				return fsts & VTD_FSTS_IQE ? -EAGAIN : -ENODEV;
 			if (!deadline)
-				deadline = arch_now_ns() + VTD_TIMEOUT_NS;
+				deadline = arch_now_ns() + timeout_ns;
 			else if (arch_now_ns() > deadline)
 				return -ETIMEDOUT;
 		}
@@ -140,34 +146,42 @@ static int queue_recover(struct vtd_unit *u, int why)
 		u->tail, (unsigned long long)u->queue[head].lo, (unsigned long long)u->queue[head].hi,
 		u->sequence, READ_ONCE(u->status));
 	for (u32 i = head; i != u->tail; i = next(u, i))
-		u->queue[i] = vtd_inv_fence(u);
+		u->queue[i] = wait_desc(&u->nothing, 1);
 	arch_wmb();
 	wr32(&u->mmio, VTD_FSTS, fsts & QUEUE_ERRORS);
 	queue_tell(u); /* some units fetch again only at a tail write */
 	return vtd_wait(u, VTD_IQH, "IQH", VTD_IQ_OFFSET, (u32)FIELD_PREP(VTD_IQ_OFFSET, u->tail));
 }
 
+static bool device_tlb(const struct vtd_entry *d)
+{
+	return FIELD_GET(VTD_DESC_TYPE, d->lo) == VTD_DESC_DEVICE_TLB;
+}
+
 static int queue_batch(struct vtd_unit *u, const struct vtd_entry *d, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
 		queue_put(u, d[i]);
-	queue_put(u, wait_desc(&u->status, ++u->sequence, false));
+	queue_put(u, wait_desc(&u->status, ++u->sequence));
 	queue_tell(u);
-	return queue_poll(u);
+	return queue_poll(u, device_tlb(d) ? VTD_DEVICE_TIMEOUT_NS : VTD_TIMEOUT_NS);
 }
 
 int vtd_queue_run(struct vtd_unit *u, const struct vtd_entry *d, unsigned n)
 {
-	bool irq;
+	bool irq, device;
 	int r = -EIO;
 
 	BUG_ON(n > VTD_BATCH_MAX);
 	irq = spin_lock(&u->queue_lock);
 	if (!u->failed) {
 		r = u->caps.queued ? queue_batch(u, d, n) : vtd_inv_registers(u, d, n);
-		if (r && u->caps.queued && !queue_recover(u, r))
+		device = r == -ENODEV && device_tlb(d);
+		if (r && u->caps.queued && queue_recover(u, r))
+			device = false;
+		else if (r && u->caps.queued && !device)
 			r = queue_batch(u, d, n);
-		if (r) {
+		if (r && !device) {
 			u->failed = true;
 			vtd_log(3, u, "invalidation failed: the unit hands out no device until power-off");
 			r = -EIO;

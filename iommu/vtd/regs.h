@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VT-d as the manual numbers it (Intel Virtualization Technology for Directed I/O, revision 4.1):
+ * VT-d as the manual numbers it (Intel Virtualization Technology for Directed I/O, revision 5.10):
  * registers, descriptors and table entries.  One mask per field; names are the manual's, so that a
  * reader can search there.  Nothing but constants: meaning is given in unit.c (struct vtd_caps) and
  * at the constructors of queue.c, root.c and remap.c.
@@ -52,9 +52,11 @@
 
 #define VTD_ECAP_C BIT(0)
 #define VTD_ECAP_QI BIT(1)
+#define VTD_ECAP_DT BIT(2)
 #define VTD_ECAP_IR BIT(3)
 #define VTD_ECAP_EIM BIT(4)
 #define VTD_ECAP_SC BIT(7)
+#define VTD_ECAP_DIT BIT(41)
 #define VTD_ECAP_SMTS BIT(43)
 #define VTD_ECAP_SSTS BIT(46)
 #define VTD_ECAP_FSTS BIT(47)
@@ -105,7 +107,7 @@
 #define VTD_IRTA_S GENMASK(3, 0)     /* 2^(S+1) entries */
 #define VTD_IRTA_EIME BIT(11)
 
-/* Fault recording registers, 11.4.14: two 64-bit halves each. */
+/* Fault recording registers, 11.4.7.6: two 64-bit halves each. */
 #define VTD_FRCD_SIZE 16
 #define VTD_FRCD_FI GENMASK(63, 12)         /* low half */
 #define VTD_FRCD_INDEX GENMASK(63, 48)      /* low half, interrupt-remapping faults */
@@ -117,8 +119,9 @@
 /* ---- invalidation descriptors, 6.5.2 --------------------------------------------------------*/
 #define VTD_DESC_CONTEXT 0x1 /* 6.5.2.1 */
 #define VTD_DESC_IOTLB 0x2   /* 6.5.2.3 */
-#define VTD_DESC_IEC 0x4     /* 6.5.2.7 */
-#define VTD_DESC_WAIT 0x5    /* 6.5.2.8 */
+#define VTD_DESC_DEVICE_TLB 0x3 /* 6.5.2.5 */
+#define VTD_DESC_IEC 0x4     /* 6.5.2.8 */
+#define VTD_DESC_WAIT 0x5    /* 6.5.2.9 */
 #define VTD_DESC_PIOTLB 0x6  /* 6.5.2.4, PASID-based */
 #define VTD_DESC_PASID 0x7   /* 6.5.2.2 */
 #define VTD_DESC_TYPE GENMASK(3, 0)
@@ -130,23 +133,26 @@
 #define VTD_PIOTLB_PAGES 3
 #define VTD_PASID_GLOBAL 3
 #define VTD_DESC_DID GENMASK(31, 16)
-#define VTD_DESC_SID GENMASK(47, 32)  /* context */
+#define VTD_DESC_SID GENMASK(47, 32)  /* context, device TLB */
 #define VTD_DESC_DW BIT(6)            /* IOTLB */
 #define VTD_DESC_DR BIT(7)            /* IOTLB */
 #define VTD_DESC_AM GENMASK(5, 0)     /* IOTLB, high half from here */
 #define VTD_DESC_IH BIT(6)
+#define VTD_DESC_PFSID_LOW GENMASK(15, 12) /* device TLB */
+#define VTD_DESC_MIP GENMASK(20, 16)
+#define VTD_DESC_PFSID_HIGH GENMASK(63, 52)
+#define VTD_DESC_S BIT(0)             /* device TLB, high half: more than one page */
 #define VTD_DESC_IEC_INDEX BIT(4)     /* IEC: index-selective */
 #define VTD_DESC_IEC_IM GENMASK(31, 27)
 #define VTD_DESC_IEC_IIDX GENMASK(47, 32)
 #define VTD_DESC_SW BIT(5)            /* wait: write status */
-#define VTD_DESC_FN BIT(6)            /* wait: fence */
 #define VTD_DESC_STATUS GENMASK(63, 32)
 
 /* ---- tables, chapter 9 ----------------------------------------------------------------------*/
 #define VTD_ADDR GENMASK(51, 12)
 #define VTD_ROOT_P BIT(0)                /* 9.1 root entry */
 #define VTD_CONTEXT_P BIT(0)             /* 9.3 context entry, low half */
-#define VTD_CONTEXT_TT GENMASK(3, 2)     /* 0: untranslated requests only; translated ones are blocked */
+#define VTD_CONTEXT_DT BIT(2)            /* TT 01b, scalable DTE. Clear: all but untranslated requests are blocked */
 #define VTD_CONTEXT_AW GENMASK(2, 0)     /* high half: levels - 2 */
 #define VTD_CONTEXT_DID GENMASK(23, 8)
 

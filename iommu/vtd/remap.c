@@ -202,7 +202,7 @@ int vtd_irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct io
 		return -EINVAL;
 	if (v && v->unit && !v->unit->remapping && !vtd_usable(dev))
 		return message_plain(dev, irqs, count, out, msg);
-	if (!vtd_irq_confined(dev) || v->unit->failed || v->quarantined)
+	if (!vtd_irq_confined(dev) || v->unit->failed || !pci_dev_usable(dev))
 		return refuse(-EIO, "%s: no unit remaps its interrupts", dev->name);
 	r = irte_make(v->unit, irqs, count, irte_high(dev), &proto, out);
 	if (r)

@@ -47,12 +47,15 @@ static int table_add(struct vtd_unit *u, u16 rid)
 	return 0;
 }
 
-struct vtd_entry vtd_context_entry(const struct vtd_domain *d, const struct vtd_presence *p)
+struct vtd_entry vtd_context_entry(const struct vtd_dev *v, const struct vtd_presence *p)
 {
+	const struct vtd_domain *d = v->domain;
+	u64 low = VTD_CONTEXT_P | (vtd_ats_wanted(v) ? VTD_CONTEXT_DT : 0);
+
 	if (p->unit->caps.scalable)
-		return (struct vtd_entry){ p->pasid | VTD_CONTEXT_P, 0 }; /* no PASID, no ATS; RID_PASID 0 */
+		return (struct vtd_entry){ p->pasid | low, 0 }; /* no PASIDs; RID_PASID 0 */
 	return (struct vtd_entry){
-		.lo = d->pt.root | VTD_CONTEXT_P, /* TT 0: translated requests and ATS are blocked */
+		.lo = d->pt.root | low,
 		.hi = FIELD_PREP(VTD_CONTEXT_AW, d->pt.levels - 2) | FIELD_PREP(VTD_CONTEXT_DID, p->did),
 	};
 }

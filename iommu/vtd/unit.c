@@ -65,7 +65,7 @@ static void unit_print(const struct vtd_unit *u)
 {
 	const struct vtd_caps *c = &u->caps;
 
-	vtd_log(6, u, "segment %u%s, %s%u-level, %u bits, 4K%s%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s, "
+	vtd_log(6, u, "segment %u%s, %s%u-level, %u bits, 4K%s%s%s%s%s%s, %u domains, %scoherent%s%s%s%s%s%s%s, "
 		"%u fault record%s", u->segment, u->include_all ? " (all devices)" : "",
 		!c->scalable ? "" : c->first_stage ? "scalable first-stage " : "scalable ", c->levels, c->width,
 		c->max_leaf >= 2 ? " 2M" : "", c->max_leaf >= 3 ? " 1G" : "", c->queued ? ", QI" : "",
@@ -74,6 +74,7 @@ static void unit_print(const struct vtd_unit *u)
 		c->coherent && c->walk_coherent ? "" : "not ", c->snoop ? ", snoop control" : "",
 		c->page_selective ? ", page-selective" : "", c->caching_mode ? ", caching mode" : "",
 		c->write_buffer ? ", write buffer" : "", c->drain_read || c->drain_write ? ", drains" : "",
+		c->device_tlb ? ", device TLBs" : "",
 		c->protected_regions ? ", protected regions" : "", c->fault_records,
 		c->fault_records == 1 ? "" : "s");
 }
@@ -101,6 +102,7 @@ static void scalable_decode(struct vtd_caps *c, u64 cap, u64 ecap)
 	c->walk_coherent = ecap & VTD_ECAP_SMPWC;
 	c->first_stage = (ecap & VTD_ECAP_FSTS) && (!(ecap & VTD_ECAP_SSTS) || !c->levels);
 	if (c->first_stage) {
+		c->first_aw = (u8)(c->levels ? c->levels - 2 : 0);
 		c->levels = 4;
 		c->all_levels = BIT(4);
 		c->max_leaf = cap & VTD_CAP_FS1GP ? 3 : 2;
@@ -130,7 +132,8 @@ int vtd_unit_decode(struct vtd_unit *u)
 		.eim = ecap & VTD_ECAP_EIM, .snoop = ecap & VTD_ECAP_SC, .caching_mode = cap & VTD_CAP_CM,
 		.write_buffer = cap & VTD_CAP_RWBF, .page_selective = cap & VTD_CAP_PSI,
 		.drain_read = cap & VTD_CAP_DRD, .drain_write = cap & VTD_CAP_DWD,
-		.posted = cap & VTD_CAP_PI,
+		.posted = cap & VTD_CAP_PI, .device_tlb = ecap & VTD_ECAP_QI && ecap & VTD_ECAP_DT,
+		.throttle = ecap & VTD_ECAP_DIT,
 		.protected_regions = cap & (VTD_CAP_PLMR | VTD_CAP_PHMR),
 		.max_mask = (u8)FIELD_GET(VTD_CAP_MAMV, cap),
 		.domains = 1u << MIN(4 + 2 * FIELD_GET(VTD_CAP_ND, cap), 16),
@@ -174,7 +177,7 @@ static int firmware_mode_leave(struct vtd_unit *u)
 
 static int root_start(struct vtd_unit *u)
 {
-	struct vtd_entry inv[5];
+	struct vtd_entry inv[3];
 	unsigned n = 0;
 	int r;
 
@@ -182,13 +185,10 @@ static int root_start(struct vtd_unit *u)
 	r = vtd_gcmd(u, VTD_G_SRTP, 0, VTD_G_SRTP, VTD_G_SRTP);
 	if (r)
 		return r;
-	/* 6.6: context cache first, then whatever was derived from it. */
+	/* 6.6; the unit keeps this order (6.5.2.12). */
 	inv[n++] = vtd_inv_context_global();
-	inv[n++] = vtd_inv_fence(u);
-	if (u->caps.scalable) {
+	if (u->caps.scalable)
 		inv[n++] = vtd_inv_pasid_global();
-		inv[n++] = vtd_inv_fence(u);
-	}
 	inv[n++] = vtd_inv_iotlb_global(u);
 	return vtd_queue_run(u, inv, n);
 }

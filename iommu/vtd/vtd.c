@@ -118,8 +118,6 @@ int vtd_usable(struct pci_dev *dev)
 	if (u->failed || !u->on)
 		return refuse(-EPERM, "%s: vtd unit %u at 0x%llx %s (see the log)", dev->name, u->index,
 			      (unsigned long long)u->base, u->on ? "failed an invalidation" : "could not be started");
-	if (v->quarantined)
-		return refuse(-EPERM, "%s: quarantined after a failed invalidation, until power-off", dev->name);
 	if (!u->remapping && !option_bool(UNSAFE, false))
 		return refuse(-EPERM, "%s: vtd unit %u does not remap interrupts: the device could forge any; "
 			      "switch interrupt remapping on (or trust it, with " UNSAFE "=1)", dev->name, u->index);
@@ -150,22 +148,6 @@ static void scopes_report(void)
 							    !pci_find(e.segment, bus, devfn)))
 				log_info("DMAR offset 0x%x: no function at %04x:%02x:%02x.%x%s, which it names", e.offset,
 					 e.segment, s.bus, s.path[0], s.path[1], s.hops > 1 ? " and below" : "");
-}
-
-/* 8.8: integrated devices that firmware says need ATS, which is off. */
-static void ats_report(void)
-{
-	struct dmar_entry e;
-	struct pci_dev *dev;
-
-	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;) {
-		if (e.type != DMAR_SATC || !(e.flags & DMAR_ATC_REQUIRED))
-			continue;
-		pci_for_each(dev)
-			if (vtd_entry_covers(&e, dev))
-				log_warn("%s: needs ATS (SATC at DMAR offset 0x%x), which is off: it may not work", dev->name,
-					 e.offset);
-	}
 }
 
 /* Map the registers, all of them: IOTLB and fault records may lie beyond the first page. */
@@ -306,7 +288,7 @@ int vtd_init(const void *dmar, size_t len)
 		dev->iommu_unit = v;
 	}
 	scopes_report();
-	ats_report();
+	vtd_ats_init();
 	vtd_rmrr_boot();
 	TAILQ_FOREACH(u, &vtd_units, link) {
 		if (!u->failed)

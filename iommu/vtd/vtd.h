@@ -21,6 +21,7 @@
 #define VTD_MAX_UNITS 32
 #define VTD_QUEUE_ENTRIES 256            /* one 4 KiB page, IQA.QS 0 */
 #define VTD_TIMEOUT_NS (250 * NS_PER_MS) /* below the second after which an IPI that waits for us panics */
+#define VTD_DEVICE_TIMEOUT_NS (600 * NS_PER_MS) /* the same, of a device TLB: the unit's own time-out should come first */
 
 /* What a unit can do, decoded once from CAP and ECAP (unit.c). */
 struct vtd_caps {
@@ -30,10 +31,13 @@ struct vtd_caps {
 	u8 width;        /* bits of a device address: least of levels and MGAW */
 	bool scalable;   /* root table mode: context entries lead to PASID tables */
 	bool first_stage; /* scalable, and its page tables are in x86 format */
+	u8 first_aw;     /* AW of its PASID entries: reserved (9.6), but QEMU, which has SAGAW none the less, wants it */
 	bool coherent;   /* table reads snoop the caches */
 	bool walk_coherent; /* and page-table reads do */
 	bool queued, remap, eim, snoop, caching_mode, write_buffer, page_selective;
 	bool drain_read, drain_write, protected_regions;
+	bool device_tlb; /* functions may have TLBs of their own (ATS) */
+	bool throttle;   /* and descriptors for them name the physical function (DIT) */
 	bool posted;     /* interrupt entries can name a posted descriptor (5.2) */
 	u8 max_mask;     /* MAMV: address mask of a page-selective invalidation */
 	u32 domains;
@@ -68,7 +72,7 @@ struct vtd_unit {
 	struct vtd_entry *queue;
 	u32 tail;                /* shadow of IQT, in descriptors; empty whenever queue_lock is free */
 	u32 sequence;            /* last status value asked for */
-	u32 status, fence;       /* the unit writes these: the wait's status, and what nobody reads */
+	u32 status, nothing;     /* the unit writes these: the wait's status, and what nobody reads */
 
 	bool storm;              /* a requester seen in this poll does not stop faulting */
 	struct irq fault_irq;
@@ -84,7 +88,10 @@ struct vtd_dev {
 	struct vtd_unit *unit;
 	struct vtd_domain *domain;         /* NULL: blocked */
 	struct vtd_domain *boot;           /* its RMRRs; domain while nobody else attached it. NULL: none */
-	bool quarantined;
+	bool ats;                          /* it may have a TLB of its own: ats.c */
+	bool ats_on;                       /* and may have translations in it now */
+	u16 ats_cap;                       /* offset of the capability */
+	u8 ats_depth;                      /* invalidations that it can queue; 0: 32 */
 	struct pci_alias alias[PCI_MAX_ALIASES]; /* as attached */
 	unsigned naliases;
 	TAILQ_ENTRY(vtd_dev) link;         /* in domain->devs */
@@ -139,25 +146,26 @@ int must_check vtd_flush_write_buffer(struct vtd_unit *u);
 /* inv_regs.c: n descriptors by command registers; queue_lock is held. */
 int must_check vtd_inv_registers(struct vtd_unit *u, const struct vtd_entry *d, unsigned n);
 
-/* queue.c: run n descriptors and wait for them: 0, or -EIO, and the unit is marked failed. */
+/* queue.c: run n descriptors and wait for them: 0, or -EIO, and the unit is marked failed. -ENODEV: of the first one, a
+ * device-TLB invalidation, the unit says that the device did not answer (ITE). */
 #define VTD_BATCH_MAX 32
 int must_check vtd_queue_start(struct vtd_unit *u);
 int must_check vtd_queue_run(struct vtd_unit *u, const struct vtd_entry *d, unsigned n);
-/* Descriptors, by granularity (6.5.2). A fence ends what must be complete before the next one starts. */
+/* Descriptors, by granularity (6.5.2). */
 struct vtd_entry vtd_inv_context_global(void);
 struct vtd_entry vtd_inv_context_device(u16 did, u16 sid);
 struct vtd_entry vtd_inv_iotlb_global(const struct vtd_unit *u);
 struct vtd_entry vtd_inv_iotlb_domain(const struct vtd_unit *u, u16 did);
 struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t iova, unsigned mask, bool leaf_only);
 struct vtd_entry vtd_inv_pasid_global(void);
+struct vtd_entry vtd_inv_device_tlb(const struct vtd_dev *v, iova_t iova, unsigned mask); /* mask 52: all of it */
 struct vtd_entry vtd_inv_iec_global(void);
 struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask);
-struct vtd_entry vtd_inv_fence(struct vtd_unit *u);
 
 /* root.c: -ENOMEM, -EBUSY (another domain is there). vtd_context_clear: true when it was present. */
 int must_check vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want);
 bool vtd_context_clear(struct vtd_unit *u, u16 rid);
-struct vtd_entry vtd_context_entry(const struct vtd_domain *d, const struct vtd_presence *p);
+struct vtd_entry vtd_context_entry(const struct vtd_dev *v, const struct vtd_presence *p); /* v->domain is set */
 bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out);
 
 /* pasid.c: a directory for the domain on this unit. -ENOMEM. */
@@ -176,12 +184,27 @@ static inline struct vtd_domain *to_vtd(const struct iommu_domain *d)
 {
 	return (struct vtd_domain *)d;
 }
-/* After an invalidation failed: bus masters of its devices off, context entries blocked. domain->lock held. */
-void vtd_domain_quarantine(struct vtd_domain *d);
-
 /* attach.c */
+/* The domain's place on a unit; NULL: it is not there. */
+struct vtd_presence *vtd_presence_find(struct vtd_domain *d, const struct vtd_unit *u);
+/* A unit failed an invalidation: bus masters of the domain's devices off, context entries blocked, nothing of it is
+ * ever freed. domain->lock held. */
+void vtd_domain_quarantine(struct vtd_domain *d);
+/* A function did not answer an invalidation: it is blocked, and the domain goes on without it. domain->lock
+ * held. 0; -EIO: the unit failed, too. */
+int must_check vtd_dev_quarantine(struct vtd_dev *v);
 int vtd_attach_dev(struct iommu_domain *d, struct pci_dev *dev);
 int vtd_detach_dev(struct iommu_domain *d, struct pci_dev *dev);
+
+/* ats.c: domain->lock is held */
+void vtd_ats_init(void); /* which functions may use it, said in the log */
+bool vtd_ats_wanted(const struct vtd_dev *v);
+void vtd_ats_enable(struct vtd_dev *v);
+/* Off at the function; vtd_ats_disable() also waits until it has no translation and nothing is on its way: 0, or as below. */
+void vtd_ats_cut(struct vtd_dev *v);
+int must_check vtd_ats_disable(struct vtd_dev *v);
+/* The unit has forgotten the range: so does the function. 0; -EIO: the unit failed. */
+int must_check vtd_ats_flush(struct vtd_dev *v, iova_t iova, u64 size);
 
 /* remap.c */
 int must_check vtd_remap_start(struct vtd_unit *u);

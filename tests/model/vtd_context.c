@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Context and PASID entries: read as the unit reads them, checked, and remembered until dropped (6.2.2).
+ * Context and PASID entries: read as the unit reads them, checked, and remembered until dropped (6.2.2, 6.2.3).
  */
 #include <stdlib.h>
 
@@ -24,7 +24,7 @@ static void scalable_context(struct vm_unit *u, u16 sid, struct vm_context *foun
 	found->e = (struct vm_pair){ vm_mem(u, at), vm_mem(u, at + 8) };
 	if (!(found->e.lo & 1))
 		found->reason = 0x41;
-	else if ((r & 0xffe) || (found->e.lo & 0xffe) || found->e.hi || vm_mem(u, at + 16) || vm_mem(u, at + 24))
+	else if ((r & 0xffe) || (found->e.lo & (u->c.device_tlb ? 0xffa : 0xffe)) || found->e.hi || vm_mem(u, at + 16) || vm_mem(u, at + 24))
 		found->reason = 0x42; /* of what is allowed, the driver uses nothing else */
 }
 
@@ -52,12 +52,14 @@ const struct vm_context *vm_context(struct vm_unit *u, u16 sid)
 			found.reason = 2;
 		else if ((found.e.lo & 0xff2) || (found.e.hi & ~0xffff7full))
 			found.reason = 0xb;
-		else if ((found.e.lo & 0xc) || !(u->c.sagaw >> (found.e.hi & 7) & 1) ||
+		else if ((found.e.lo & (u->c.device_tlb ? 8 : 0xc)) || !(u->c.sagaw >> (found.e.hi & 7) & 1) ||
 			 found.did >= 16u << 2 * u->c.nd || (u->c.caching_mode && !found.did))
 			found.reason = 3;
 	}
 	if (found.reason > 2 && found.reason != 0x39 && found.reason != 0x41)
 		vm_violation("malformed root or context entry");
+	if (!found.reason && (found.e.lo & 4) && !vm_device_find(u, sid))
+		vm_violation("translated requests allowed to a function without ATS");
 	if (found.reason)
 		found.did = 0;
 	c = malloc(sizeof(*c));
@@ -74,7 +76,7 @@ const struct vm_context *vm_context(struct vm_unit *u, u16 sid)
 	return c;
 }
 
-/* ---- PASID cache, 6.2.2 and 9.5, 9.6 ---- */
+/* ---- PASID cache, 6.2.3 and 9.5, 9.6 ---- */
 
 static struct vm_pasid *pasid(struct vm_unit *u, const struct vm_context *c)
 {
@@ -95,7 +97,7 @@ static struct vm_pasid *pasid(struct vm_unit *u, const struct vm_context *c)
 		found.reason = 0x51;
 	else if (!(found.e[0] & 1))
 		found.reason = 0x59;
-	else if ((found.e[0] & 0xe22) || (found.e[1] & ~0x180ffffull) || found.e[3] | found.e[4] | found.e[5] | found.e[6] |
+	else if ((found.e[0] & (u->c.first_only ? ~0x1c1ull : 0xe22)) || (!u->c.first_only && found.e[2]) || (found.e[1] & ~0x180ffffull) || found.e[3] | found.e[4] | found.e[5] | found.e[6] |
 		 found.e[7] || (!u->c.walk_snoop && (found.e[1] & 0x800000)) || (!u->c.snoop && (found.e[1] & 0x1000000)))
 		found.reason = 0x5a;
 	else if (type != (u->c.first_only ? 1 : 2) || !found.did || found.did >= 16u << 2 * u->c.nd ||

@@ -34,9 +34,16 @@ struct vm_translation {
 	u8 reason;    /* leaf: 0, or remembered as not present */
 	bool read, write;
 };
+struct vm_device { /* has a TLB of its own */
+	LIST_ENTRY(vm_device) link;
+	u16 sid;
+	u8 depth;      /* invalidations that it can queue */
+	bool on, mute; /* ATS enable; it answers no invalidation */
+	LIST_HEAD(, vm_translation) tlb;
+};
 struct vm_flight {
 	u16 did, sid;
-	bool write, busy;
+	bool write, busy, translated;
 	u64 iova;
 };
 
@@ -59,6 +66,7 @@ struct vm_unit {
 	LIST_HEAD(, vm_context) contexts;
 	LIST_HEAD(, vm_pasid) pasids;
 	LIST_HEAD(, vm_translation) translations;
+	LIST_HEAD(, vm_device) devices;
 	struct vm_pair irte[65536];
 	bool irte_cached[65536];
 	struct vm_flight flight[16];
@@ -102,9 +110,17 @@ void vm_drop_pasids(struct vm_unit *u, unsigned g, u16 did);
 bool vm_first_stage(const struct vm_unit *u, u16 did);
 
 /* vtd_walk.c */
+/* What a request of `sid` is translated with, or the reason of a fault; by_device: a translation request. */
+u8 vm_lookup(struct vm_unit *u, u16 sid, u64 iova, bool by_device, struct vm_stage *s, const struct vm_translation **t);
 struct vm_translation *vm_remember(struct vm_unit *u, struct vm_translation t);
 void vm_drop_translations(struct vm_unit *u, unsigned g, u16 did, u64 iova, unsigned mask, bool leaf_only);
 void vm_drain(struct vm_unit *u, unsigned g, u16 did, bool reads, bool writes);
+
+/* vtd_device.c */
+enum vm_answer { VM_BAD, VM_DONE, VM_NO_ANSWER };
+struct vm_device *vm_device_find(struct vm_unit *u, u16 sid);
+enum vm_answer vm_device_invalidate(struct vm_unit *u, u64 lo, u64 hi);
+void vm_devices_forget(struct vm_unit *u);
 
 /* vtd_interrupt.c */
 void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);

@@ -2,7 +2,7 @@
 /*
  * Invalidation, by queue (6.5.2) and by registers (6.5.1), and how it fails.
  *
- * What stands between two fences is carried out last one first.
+ * Descriptors are carried out in the worst order that the manual allows.
  */
 #include "tests/host/host.h"
 #include "tests/model/vtd_model.h"
@@ -13,8 +13,7 @@ static void queue_stop(struct vm_unit *u, u32 error)
 	vm_event(u);
 }
 
-/* false: bad descriptor. */
-static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
+static enum vm_answer invalidate(struct vm_unit *u, u64 lo, u64 hi)
 {
 	unsigned type = lo & 0xf, g = lo >> 4 & 3;
 	u16 did = (u16)(lo >> 16);
@@ -23,39 +22,41 @@ static bool invalidate(struct vm_unit *u, u64 lo, u64 hi)
 	switch (type) {
 	case 1: /* context cache */
 		if ((lo & 0xfffc00000000ffc0ull) || hi || !g)
-			return false;
+			return VM_BAD;
 		vm_drop_contexts(u, g, did, (u16)(lo >> 32));
-		return true;
+		return VM_DONE;
 	case 2: /* IOTLB */
 		if ((lo & 0xffffffff0000ff00ull) || !g || (hi & 0xf80) || (g != 3 && hi))
-			return false;
+			return VM_BAD;
 		if (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask))
-			return false;
+			return VM_BAD;
 		if (g != 1 && vm_first_stage(u, did))
-			return true; /* names second-stage translations only */
+			return VM_DONE; /* names second-stage translations only */
 		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
 		vm_drain(u, g, did, !u->c.drain || (lo & 0x80), !u->c.drain || (lo & 0x40));
-		return true;
+		return VM_DONE;
+	case 3: /* device TLB */
+		return vm_device_invalidate(u, lo, hi);
 	case 6: /* IOTLB by PASID: first-stage translations only */
 		if ((lo & 0xfff000000000ffc0ull) || (g != 2 && g != 3) || lo >> 32 || (hi & 0xf80) || (g == 2 && hi))
-			return false;
+			return VM_BAD;
 		if (!u->c.scalable || (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask)))
-			return false;
+			return VM_BAD;
 		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
 		vm_drain(u, g, did, true, true);
-		return true;
+		return VM_DONE;
 	case 7: /* PASID cache */
 		if ((lo & 0xfff000000000ffc0ull) || g == 2 || hi || !u->c.scalable)
-			return false;
+			return VM_BAD;
 		vm_drop_pasids(u, g, did);
-		return true;
+		return VM_DONE;
 	case 4: /* interrupt entries */
 		if ((lo & 0xffff000007ffffe0ull) || hi)
-			return false;
+			return VM_BAD;
 		vm_drop_interrupts(u, lo & 0x10, (u16)(lo >> 32), lo >> 27 & 0x1f);
-		return true;
+		return VM_DONE;
 	default:
-		return false;
+		return VM_BAD;
 	}
 }
 
@@ -90,10 +91,36 @@ static bool wait_done(const struct vm_pair *w)
 	return true;
 }
 
-/* Descriptors up to the next fence, last one first; then the waits among them, and the fence. */
+/* What is filled from what: contexts, PASIDs, IOTLB, device TLBs. -1: not an invalidation. */
+static int rank(const struct vm_pair *d)
+{
+	static const signed char ranks[16] = { -1, 0, 2, 3, 2, -1, 2, 1, -1, -1, -1, -1, -1, -1, -1, -1 };
+
+	return is_wait(d) ? -1 : MAX(ranks[d->lo & 0xf], 0);
+}
+
+/* The worst order that is allowed (6.5.2.12): a descriptor waits for those of lower rank ahead of it, and
+ * for nothing else. The next one of n that are not done; n: none. */
+static u32 worst(const struct vm_unit *u, u32 head, u32 n, const bool *done)
+{
+	u32 best = n;
+
+	for (u32 i = 0; i < n; i += step(u)) {
+		int r = rank(desc(u, head + i));
+		bool held = done[i] || r < 0;
+
+		for (u32 k = 0; k < i && !held; k += step(u))
+			held = !done[k] && rank(desc(u, head + k)) >= 0 && rank(desc(u, head + k)) < r;
+		if (!held && (best == n || r >= rank(desc(u, head + best))))
+			best = i;
+	}
+	return best;
+}
+
+/* Descriptors up to the next fence in the worst order; then the waits among them, and the fence. */
 static bool segment(struct vm_unit *u)
 {
-	bool drained = false;
+	bool drained = false, done[256] = { false };
 	u32 n = 0, tail = u->iqt >> 4, head = u->iqh >> 4, wide = step(u);
 
 	if (u->bad_slot == u->iqh + 1 && (desc(u, head)->lo & 0xf) != 5) {
@@ -103,19 +130,17 @@ static bool segment(struct vm_unit *u)
 	u->bad_slot = 0;
 	while ((head + n) % 256 != tail && !is_fence(desc(u, head + n)))
 		n += wide;
-	for (u32 i = n; i > 0;) {
-		struct vm_pair d;
+	for (u32 i; (i = worst(u, head, n, done)) < n; done[i] = true) {
+		const struct vm_pair d = *desc(u, head + i);
+		enum vm_answer answer;
 
-		i -= wide;
-		d = *desc(u, head + i);
-		if (is_wait(&d))
-			continue;
 		if (!drained)
 			vm_write_buffer_drain(); /* comes before any invalidation, 6.8 */
 		drained = true;
-		if ((wide == 2 && (desc(u, head + i + 1)->lo | desc(u, head + i + 1)->hi)) || !invalidate(u, d.lo, d.hi)) {
-			u->iqh = ((head + i) % 256) << 4;
-			queue_stop(u, 0x10);
+		answer = wide == 2 && (desc(u, head + i + 1)->lo | desc(u, head + i + 1)->hi) ? VM_BAD : invalidate(u, d.lo, d.hi);
+		if (answer != VM_DONE) { /* 6.5.2.11: a time-out aborts the waits that were fetched */
+			u->iqh = ((head + (answer == VM_BAD ? i : n - wide)) % 256) << 4;
+			queue_stop(u, answer == VM_BAD ? 0x10 : 0x40);
 			return false;
 		}
 		vm_step_between();

@@ -12,17 +12,34 @@ struct vm_unit *rig_unit[2];
 struct pci_dev *rig_dev[RIG_DEVS];
 struct iommu_group rig_group[RIG_DEVS];
 u16 rig_command[65536];
+u16 rig_ats[65536];
 
 const struct vm_config rig_plain = {
 	.sagaw = 6, .large = 3, .width = 48, .max_mask = 18, .nd = 2, .records = 4, .record_offset = 0x220,
 	.remap = true, .eim = true, .drain = true,
 };
 
+static bool has_ats(u16 rid)
+{
+	for (unsigned i = RIG_NIC; i <= RIG_CARD; i++)
+		if (pci_rid(rig_dev[i]) == rid)
+			return true;
+	return false;
+}
+
 static u32 cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 {
+	u16 rid = (u16)(bus << 8 | devfn);
+
 	(void)segment;
 	(void)size;
-	return off == PCI_COMMAND ? rig_command[bus << 8 | devfn] : 0;
+	switch (off) {
+	case PCI_COMMAND: return rig_command[rid];
+	case 0x100: return has_ats(rid) ? 1u << 16 | PCI_EXT_CAP_ID_ATS : 0;
+	case 0x100 + PCI_ATS_CAP: return RIG_ATS_DEPTH;
+	case 0x100 + PCI_ATS_CTRL: return rig_ats[rid];
+	default: return 0;
+	}
 }
 
 static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
@@ -31,6 +48,10 @@ static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32
 	(void)size;
 	if (off == PCI_COMMAND)
 		rig_command[bus << 8 | devfn] = (u16)v;
+	if (off != 0x100 + PCI_ATS_CTRL || !has_ats((u16)(bus << 8 | devfn)))
+		return;
+	rig_ats[bus << 8 | devfn] = (u16)v;
+	vm_device_enable(rig_unit[bus == 4], (u16)(bus << 8 | devfn), v & PCI_ATS_CTRL_ENABLE);
 }
 
 static const struct pci_cfg_ops cfg_ops = { cfg_read, cfg_write };
@@ -102,6 +123,8 @@ size_t rig_dmar(u8 *buf)
 	PUT(1, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x7b, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0,
 	    2, 0);
 	PUT(1, 0, 32, 0, 0, 0, 0, 0, 0, 0xe0, 9, 0, 0, 0, 0, 0, 0xff, 0xef, 9, 0, 0, 0, 0, 0, 1, 8, 0, 0, 0, 0, 0x16, 0);
+	/* ATSR: root ports 00:1c.0 and 00:1d.0 */
+	PUT(2, 0, 24, 0, 0, 0, 0, 0, 2, 8, 0, 0, 0, 0, 0x1c, 0, 2, 8, 0, 0, 0, 0, 0x1d, 0);
 	PUT(99, 0, 6, 0, 1, 2); /* a type nobody knows */
 	return at;
 }
@@ -117,6 +140,9 @@ void rig_build(const struct vm_config *first, const struct vm_config *second)
 	functions();
 	rig_unit[0] = vm_unit_create(RIG_BASE0, first);
 	rig_unit[1] = vm_unit_create(RIG_BASE1, second ? second : first);
+	memset(rig_ats, 0, sizeof(rig_ats));
+	for (unsigned i = RIG_NIC; i <= RIG_CARD; i++)
+		vm_device_add(rig_unit_of(i), pci_rid(rig_dev[i]), RIG_ATS_DEPTH);
 }
 
 int rig_start(const struct vm_config *first, const struct vm_config *second)
@@ -134,5 +160,5 @@ struct vm_unit *rig_unit_of(enum rig_dev d)
 
 bool rig_dma(enum rig_dev d, u64 iova, bool write, paddr_t *pa)
 {
-	return vm_dma(rig_unit_of(d), pci_rid(rig_dev[d]), iova, write, pa);
+	return vm_device_dma(rig_unit_of(d), pci_rid(rig_dev[d]), iova, write, pa);
 }

@@ -282,7 +282,7 @@ struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
 		 (u64)!c->no_pages << 39 | (u64)(c->records - 1) << 40 | (u64)c->max_mask << 48 |
 		 (u64)drain << 54 | (u64)drain << 55 | (u64)c->first_1g << 56;
 	u->ecap = (u64)c->coherent | (u64)!c->no_queue << 1 | (u64)c->remap << 3 | (u64)c->eim << 4 |
-		  (u64)c->snoop << 7 | (u64)(IOTLB_AT / 16) << 8 |
+		  (u64)c->device_tlb << 2 | (u64)c->throttle << 41 | (u64)c->snoop << 7 | (u64)(IOTLB_AT / 16) << 8 |
 		  (u64)c->scalable << 43 | (u64)(c->scalable && !c->first_only) << 46 |
 		  (u64)(c->scalable && c->first_only) << 47 | (u64)c->walk_snoop << 48;
 	u->fectl = 1u << 31;
@@ -302,6 +302,7 @@ void vm_forget_all(void)
 
 		units = u->next;
 		vm_forget_caches(u);
+		vm_devices_forget(u);
 		free(u);
 	}
 	host_mmio_reset();

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A VT-d remapping unit in software, for tests: written from the manual (revision 4.1), with numbers
+ * A VT-d remapping unit in software, for tests: written from the manual (revision 5.10), with numbers
  * of its own and none of the driver's headers.
  *
  * It remembers.  Translations, table pointers, context entries and interrupt entries stay cached
  * until an invalidation names them; a unit that is not coherent reads memory only as arch_cache_flush()
  * wrote it back (memory that never was written back reads as garbage); a unit with a write buffer
- * sees it later still.  Descriptors between two waits are carried out in reverse order, with the
- * test's callback in between: what needs a fence and has none is found.  What the manual forbids
+ * sees it later still.  Descriptors are carried out in the worst order that 6.5.2.12 allows, with the
+ * test's callback in between.  What the manual forbids
  * software to do is counted as a violation.
  */
 #ifndef TESTS_MODEL_VTD_UNIT_H
@@ -25,7 +25,8 @@ struct vm_config {
 	u8 version;          /* VER; 0: 1.0 */
 	u16 record_offset;   /* of the first, multiple of 16 */
 	bool coherent, caching_mode, write_buffer, no_queue, no_pages, remap, eim, drain, snoop, protected_regions,
-	     scalable, first_only, walk_snoop, first_1g; /* SMTS; FSTS without SSTS; SMPWC; FS1GP */
+	     scalable, first_only, walk_snoop, first_1g, /* SMTS; FSTS without SSTS; SMPWC; FS1GP */
+	     device_tlb, throttle;                       /* DT, DIT */
 };
 
 /* What happens to the next `n` tail writes or register commands. */
@@ -39,6 +40,15 @@ void vm_forget_all(void);
 /* A request of a device: true and the address reached, or false: blocked and recorded. The request stays
  * in flight until it is drained, or sixteen more came. */
 bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa);
+/* A function that has ATS, off. `depth`: of its invalidation queue. */
+void vm_device_add(struct vm_unit *u, u16 sid, u8 depth);
+void vm_device_enable(struct vm_unit *u, u16 sid, bool on);
+/* It answers no invalidation any more, or does again. */
+void vm_device_mute(struct vm_unit *u, u16 sid, bool mute);
+/* A request of a device by its own TLB while ATS is on there, else as vm_dma. */
+bool vm_device_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa);
+/* A request with a translated address, whoever gave it; iova: what it is in flight for. */
+bool vm_translated(struct vm_unit *u, u16 sid, u64 pa, u64 iova, bool write);
 /* Requests of a device to [iova, iova+size) that are still in flight. */
 unsigned vm_in_flight(const struct vm_unit *u, u16 sid, u64 iova, u64 size);
 /* A message of a device: true with its destination and vector, or false: blocked and recorded. */

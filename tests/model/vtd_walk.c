@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Requests of devices: page-table walks, the translations and table pointers that a unit remembers, and
- * what is still in flight (3.7, 6.2.3 to 6.2.5).
+ * what is still in flight (3.7, 6.2.4, 6.2.5).
  */
 #include <stdlib.h>
 
@@ -105,38 +105,46 @@ void vm_drop_translations(struct vm_unit *u, unsigned g, u16 did, u64 iova, unsi
 void vm_drain(struct vm_unit *u, unsigned g, u16 did, bool reads, bool writes)
 {
 	for (unsigned i = 0; i < 16; i++)
-		if ((g == 1 || u->flight[i].did == did) && (u->flight[i].write ? writes : reads))
+		if (!u->flight[i].translated && (g == 1 || u->flight[i].did == did) && (u->flight[i].write ? writes : reads))
 			u->flight[i].busy = false;
+}
+
+u8 vm_lookup(struct vm_unit *u, u16 sid, u64 iova, bool by_device, struct vm_stage *s, const struct vm_translation **t)
+{
+	const struct vm_context *c = vm_context(u, sid);
+	u8 reason = c->reason;
+
+	if (!reason && by_device && !(c->e.lo & 4))
+		reason = vm_scalable(u) ? 0x44 : 0xd;
+	if (reason)
+		return reason;
+	*s = vm_stage_of(u, c);
+	if (s->reason)
+		return s->reason;
+	if (iova >> (MIN(u->c.width, 12 + 9 * s->levels) - s->first))
+		return s->first ? 0x80 : vm_scalable(u) ? 0x83 : 4;
+	*t = translate(u, s, iova);
+	return (*t)->reason == 0xc ? 0xc : 0;
 }
 
 bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa)
 {
-	const struct vm_context *c;
 	const struct vm_translation *t;
-	struct vm_stage s = { 0 };
+	struct vm_stage s;
 	u8 reason;
 
 	*pa = iova;
 	if (!(u->gsts >> 31))
 		return true;
-	c = vm_context(u, sid);
-	reason = c->reason;
-	if (!reason) {
-		s = vm_stage_of(u, c);
-		reason = s.reason;
-	}
-	if (!reason && iova >> (MIN(u->c.width, 12 + 9 * s.levels) - s.first))
-		reason = s.first ? 0x80 : vm_scalable(u) ? 0x83 : 4;
-	if (!reason) {
-		t = translate(u, &s, iova);
-		reason = t->reason == 0xc ? 0xc : (write ? t->write : t->read) && !t->reason ? 0 : write ? 5 : 6;
-	}
+	reason = vm_lookup(u, sid, iova, false, &s, &t);
+	if (!reason)
+		reason = (write ? t->write : t->read) && !t->reason ? 0 : write ? 5 : 6;
 	if (reason) {
 		vm_fault(u, sid, iova & ~0xfffull, write, reason);
 		return false;
 	}
 	*pa = t->to + (iova - t->iova);
-	u->flight[u->flight_next++ % 16] = (struct vm_flight){ s.did, sid, write, true, iova };
+	u->flight[u->flight_next++ % 16] = (struct vm_flight){ s.did, sid, write, true, false, iova };
 	return true;
 }
 

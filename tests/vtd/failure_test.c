@@ -80,7 +80,7 @@ static void expect_quarantine(const struct vm_config *c, enum vm_failure how, bo
 	assert_int_equal(vtd_quarantined_tables - held, 6);
 	assert_false(rig_command[0x100] & PCI_COMMAND_MASTER);
 	assert_true(vtd_dev_of(rig_dev[RIG_NIC])->unit->failed);
-	assert_true(vtd_dev_of(rig_dev[RIG_NIC])->quarantined);
+	assert_true(rig_dev[RIG_NIC]->broken);
 	assert_int_equal(vtd_attach_dev(other, rig_dev[RIG_NVME]), -EIO);
 	assert_int_equal(vtd_map(dom, 0x9000, page, SZ_4K, PT_READ), -EIO);
 	assert_int_equal(vtd_unmap(dom, 0x7000, SZ_4K), -EIO);

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Device TLBs (VT-d chapter 4; PCI Express 10): a function that may use ATS asks its unit for
+ * translations, keeps them, and sends requests with translated addresses, which nothing checks but
+ * that its context entry allows such requests.  So it is off for every function but those that ats=
+ * names, and integrated ones that firmware says need it (SATC, 8.8).  Page requests and PASIDs stay
+ * off.
+ *
+ * Order.  On: context entry, then ATS at the function (4.5.1).  Off: at the function, then its TLB, and
+ * with it all that was on its way, then the context entry (4.5.2).  A change of mappings: the unit's
+ * IOTLB, wait, and only then the device's TLB (6.5.2.5), which would be filled from the former.
+ *
+ * Each device-TLB invalidation is a batch of its own, so the unit's time-out (ITE) says which device did
+ * not answer: that one is quarantined, and nobody else notices.  While a function is reset or asleep its ATS
+ * is off, its TLB empty, and it is not asked.
+ */
+#include "iommu/vtd/vtd.h"
+
+#include "kernel/options.h"
+
+#define ALL_PAGES 52 /* mask that covers every address */
+
+bool vtd_ats_wanted(const struct vtd_dev *v)
+{
+	return v->ats && !v->domain->boot;
+}
+
+void vtd_ats_enable(struct vtd_dev *v)
+{
+	if (!vtd_ats_wanted(v) || !pci_dev_usable(v->pci))
+		return;
+	v->ats_on = true;
+	pci_write16(v->pci, v->ats_cap + PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE); /* STU 0: pages of 4 KiB */
+}
+
+static int device_flush(struct vtd_dev *v, iova_t iova, unsigned mask)
+{
+	struct vtd_entry inv = vtd_inv_device_tlb(v, iova, mask);
+	int r = vtd_queue_run(v->unit, &inv, 1);
+
+	return r == -ENODEV ? vtd_dev_quarantine(v) : r;
+}
+
+void vtd_ats_cut(struct vtd_dev *v)
+{
+	if (v->ats_on)
+		pci_write16(v->pci, v->ats_cap + PCI_ATS_CTRL, 0);
+	v->ats_on = false;
+}
+
+int vtd_ats_disable(struct vtd_dev *v)
+{
+	bool on = v->ats_on;
+
+	vtd_ats_cut(v);
+	return on ? device_flush(v, 0, ALL_PAGES) : 0;
+}
+
+/* One aligned block covers the range: what else it drops is asked for again. */
+int vtd_ats_flush(struct vtd_dev *v, iova_t iova, u64 size)
+{
+	u64 differ = (iova ^ (iova + size - 1)) >> PAGE_SHIFT;
+	unsigned mask = differ ? 64 - (unsigned)__builtin_clzll(differ) : 0;
+
+	return v->ats_on ? device_flush(v, iova & ~((SZ_4K << mask) - 1), mask) : 0;
+}
+
+/* A function that is reset or put to sleep answers nothing, and has lost its TLB when it is back. */
+static void ats_pause(struct pci_dev *dev, bool before)
+{
+	struct vtd_dev *v = vtd_dev_of(dev);
+	struct vtd_domain *d = v ? v->domain : NULL;
+
+	if (!d || !vtd_ats_wanted(v))
+		return;
+	mutex_lock(&d->lock);
+	if (!before)
+		vtd_ats_enable(v);
+	else if (vtd_ats_disable(v))
+		vtd_domain_quarantine(d);
+	mutex_unlock(&d->lock);
+}
+
+/* Does ats=[SSSS:]BB:DD.F,... name it? */
+static bool named(const struct pci_dev *dev)
+{
+	const char *word = option_get("ats");
+
+	while (word) {
+		size_t n = strcspn(word, ",");
+		const char *name = dev->name + (n == 7 && !dev->segment ? 5 : 0);
+
+		if (strlen(name) == n && !strncmp(word, name, n))
+			return true;
+		word = word[n] ? word + n + 1 : NULL;
+	}
+	return false;
+}
+
+/* A structure of this type and flag that names the function or, for ATSR, a root port above it. */
+static bool table_says(const struct pci_dev *dev, u16 type, u8 flag, bool everywhere)
+{
+	struct dmar_entry e;
+
+	for (u32 off = 0; dmar_next(&vtd_dmar, &off, &e) > 0;)
+		if (e.type == type && !e.bad && e.segment == dev->segment && (!flag || (e.flags & flag)) &&
+		    (everywhere || vtd_entry_covers(&e, dev)))
+			return true;
+	return false;
+}
+
+/* Why the function cannot use ATS; NULL: it can. */
+static const char *ats_obstacle(struct vtd_dev *v)
+{
+	struct pci_dev *dev = v->pci;
+	struct pci_alias alias[PCI_MAX_ALIASES];
+
+	v->ats_cap = pci_find_ext_cap(dev, PCI_EXT_CAP_ID_ATS);
+	if (!v->ats_cap)
+		return "it has no ATS capability";
+	if (!v->unit || !v->unit->caps.device_tlb)
+		return "its unit knows no device TLBs";
+	if (dev->parent && !table_says(dev, DMAR_ATSR, DMAR_ALL_PORTS, true) && !table_says(dev, DMAR_ATSR, 0, false))
+		return "firmware names no root port above it as able (ATSR)"; /* 8.5; integrated functions need none */
+	if (pci_dma_aliases(dev, alias) > 1 || !pci_acs_pass_translated(dev))
+		return "a bridge above it changes requester ids";
+	return NULL;
+}
+
+void vtd_ats_init(void)
+{
+	struct pci_dev *dev;
+	const char *why;
+
+	pci_set_reset_hook(ats_pause);
+	pci_for_each(dev) {
+		struct vtd_dev *v = vtd_dev_of(dev);
+		bool asked = named(dev);
+
+		if (!asked && !table_says(dev, DMAR_SATC, DMAR_ATC_REQUIRED, false))
+			continue;
+		why = ats_obstacle(v);
+		if (why) {
+			log_warn("%s: ATS stays off: %s", dev->name, why);
+			continue;
+		}
+		v->ats_depth = (u8)PCI_ATS_CAP_QDEP(pci_read16(dev, v->ats_cap + PCI_ATS_CAP));
+		v->ats = dev->ats = true;
+		log_warn("%s: ATS is on for who has it, as %s: the device itself is trusted with translated addresses", dev->name,
+			 asked ? "ats= asks" : "firmware needs it (SATC)");
+	}
+}
