@@ -17,7 +17,7 @@
 
 struct eventfd {
 	u32 refs;
-	bool semaphore;
+	bool semaphore, closed;
 	u64 count;
 	struct waitq wq;
 	TAILQ_HEAD(, waiter) hooks;
@@ -34,6 +34,11 @@ void eventfd_put(struct eventfd *e)
 		return;
 	BUG_ON(!TAILQ_EMPTY(&e->hooks));
 	kfree(e);
+}
+
+bool eventfd_closed(const struct eventfd *e)
+{
+	return READ_ONCE(e->closed);
 }
 
 /* The counter has grown; the lock is held. */
@@ -192,6 +197,7 @@ static void eventfd_release(struct file *f)
 {
 	struct eventfd *e = f->priv;
 
+	WRITE_ONCE(e->closed, true);
 	eventfd_put(e);
 }
 

@@ -83,6 +83,7 @@ struct eventfd;
 int must_check eventfd_from_fd(int fd, struct eventfd **out);
 void eventfd_get(struct eventfd *e);
 void eventfd_put(struct eventfd *e);
+bool eventfd_closed(const struct eventfd *e); /* no descriptor is left */
 void eventfd_signal(struct eventfd *e); /* adds 1, saturating; any context, interrupts on or off */
 /* Counter to 0; what it was. */
 u64 eventfd_consume(struct eventfd *e);

@@ -87,13 +87,13 @@ static void bars_check(struct vfio_device *v)
 }
 
 /*
- * INTx stays disabled in hardware: its message could not be delivered. The program sees bit 10 as it wrote it.
+ * Bit 10 is INTx's in hardware (pci_intx.c); the program sees it as it wrote it.
  * A broken function answers nothing and sends nothing any more, a silenced one sends nothing.
  */
 static void command_write(struct vfio_device *v, u32 bits, u32 val)
 {
 	u16 old = pci_read16(v->pci, PCI_COMMAND);
-	u16 new = ((old & ~bits) | (val & bits)) | PCI_COMMAND_INTX_DISABLE;
+	u16 new = (u16)((old & ~bits) | (val & bits));
 
 	mutex_lock(&v->mem_lock);
 	if (v->pci->broken)
@@ -104,7 +104,7 @@ static void command_write(struct vfio_device *v, u32 bits, u32 val)
 		vfio_pci_mem_off(v);
 	else if (!(old & PCI_COMMAND_MEMORY))
 		bars_check(v);
-	pci_write16(v->pci, PCI_COMMAND, new);
+	vfio_intx_command(v, new, vfio_config_shadow(v, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE));
 	vfio_irqs_hold(v);
 	vfio_pci_mem_update(v);
 	mutex_unlock(&v->mem_lock);
@@ -239,6 +239,8 @@ int vfio_config_init(struct vfio_device *v)
 			v->shadow[PCI_BASE_ADDRESS_0 / 4 + i + 1] = (u32)(b->base >> 32);
 	}
 	v->shadow[PCI_INTERRUPT_LINE / 4] = pci_read8(v->pci, PCI_INTERRUPT_LINE);
+	if (pci_intx_line(v->pci))
+		v->shadow[PCI_INTERRUPT_LINE / 4] |= (u32)v->pci->interrupt_pin << 8;
 	if (v->pci->cap_pcie)
 		v->shadow[(v->pci->cap_pcie + PCI_EXP_DEVCTL) / 4] =
 			pci_read16(v->pci, v->pci->cap_pcie + PCI_EXP_DEVCTL) & PCI_EXP_DEVCTL_PAYLOAD;

@@ -88,6 +88,7 @@ int vfio_pci_enable(struct vfio_device *v)
 		return ret;
 	v->reset_works = !ret;
 	v->silenced = false;
+	vfio_intx_open(v);
 	memset(v->rate, 0, sizeof(v->rate));
 	pci_set_master(d, false);
 	pci_save(d, &v->saved);
@@ -257,9 +258,11 @@ static s64 irq_info(struct vfio_device *v, uaddr_t arg)
 	info.flags = VFIO_IRQ_INFO_EVENTFD;
 	if (info.index == VFIO_PCI_INTX_IRQ_INDEX)
 		info.flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-	else
+	else if (info.index != VFIO_PCI_MSIX_IRQ_INDEX)
 		info.flags |= VFIO_IRQ_INFO_NORESIZE;
 	info.count = vfio_irq_count(v, info.index);
+	if (info.index == VFIO_PCI_INTX_IRQ_INDEX && !info.count)
+		(void)vfio_intx_absent(v, -EINVAL);
 	return copy_to_user(arg, &info, sizeof(info));
 }
 

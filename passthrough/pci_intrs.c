@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SET_IRQS: MSI and MSI-X vectors to eventfds, and the ERR and REQ notices (4.4).
+ * SET_IRQS: MSI and MSI-X vectors to eventfds, and the ERR and REQ notices (4.4); INTx is in pci_intx.c.
  *
- * One mode at a time.  The count of vectors is fixed when a mode is enabled.  An MSI-X vector takes its
- * CPU vector and remapping entry when an eventfd is attached; MSI takes all at once, because one
- * message serves them.  A vector's eventfd is swapped whole: the interrupt handler reads it once, and
+ * One mode at a time.  An MSI-X vector takes its CPU vector and remapping entry when an eventfd is
+ * attached, at any time; MSI takes all at once, because one message serves them: their count is fixed then.  A vector's eventfd is swapped whole: the interrupt handler reads it once, and
  * the old one is put only after a round of IPIs, and when no handler is left that spins for the
- * eventfd's lock, where it answers IPIs too.  INTx is not offered: its count is 0.
+ * eventfd's lock, where it answers IPIs too.
  *
  * Whoever drives a device decides how often it interrupts.  One that would take a CPU for itself loses bus
- * mastering, without which it sends no message of any kind, masked or not.
+ * mastering, without which it sends no message of any kind, masked or not, and its INTx stays masked.
  */
 #include "passthrough/private.h"
 
@@ -21,8 +20,8 @@
 static void silence(struct vfio_device *v)
 {
 	if (!__atomic_exchange_n(&v->silenced, true, __ATOMIC_SEQ_CST))
-		log_err("vfio-pci %s: more than %llu interrupts a second to CPU %u: bus mastering is off until the last "
-			"close", v->pci->name, (unsigned long long)(STORM_COUNT * NS_PER_S / STORM_NS), arch_cpu_id());
+		log_err("vfio-pci %s: more than %llu interrupts a second to CPU %u: bus mastering is off and INTx "
+			"masked until the last close", v->pci->name, (unsigned long long)(STORM_COUNT * NS_PER_S / STORM_NS), arch_cpu_id());
 	pci_set_master(v->pci, false);
 }
 
@@ -30,6 +29,7 @@ void vfio_irqs_hold(struct vfio_device *v)
 {
 	if (__atomic_load_n(&v->silenced, __ATOMIC_SEQ_CST))
 		pci_set_master(v->pci, false);
+	vfio_intx_hold(v);
 }
 
 static void rate_check(struct vfio_device *v, struct vfio_irq_rate *r) __attribute__((noinline));
@@ -43,14 +43,21 @@ static void rate_check(struct vfio_device *v, struct vfio_irq_rate *r)
 	r->count = 0;
 }
 
+/* Inlined into the handler below. */
+void vfio_irqs_count(struct vfio_device *v, u32 weight)
+{
+	struct vfio_irq_rate *rate = &v->rate[arch_cpu_id()];
+
+	if (__builtin_expect((rate->count += weight) >= STORM_COUNT, 0))
+		rate_check(v, rate);
+}
+
 static void vector_handler(void *arg)
 {
 	struct vfio_vector *vec = arg;
-	struct vfio_irq_rate *rate = &vec->device->rate[arch_cpu_id()];
 	struct eventfd *ev;
 
-	if (__builtin_expect(++rate->count == STORM_COUNT, 0))
-		rate_check(vec->device, rate);
+	vfio_irqs_count(vec->device, 1);
 	WRITE_ONCE(vec->busy, 1);
 	ev = READ_ONCE(vec->ev);
 	if (ev)
@@ -80,6 +87,8 @@ static void eventfd_swap(struct eventfd **slot, struct eventfd *new, const u32 *
 u32 vfio_irq_count(const struct vfio_device *v, unsigned index)
 {
 	switch (index) {
+	case VFIO_PCI_INTX_IRQ_INDEX: /* the pin is 0 where no route is known */
+		return vfio_config_shadow(v, PCI_INTERRUPT_LINE, 0xff00) != 0;
 	case VFIO_PCI_MSI_IRQ_INDEX:
 		return v->pci->cap_msi ? v->pci->msi_vectors : 0;
 	case VFIO_PCI_MSIX_IRQ_INDEX:
@@ -97,37 +106,41 @@ static void vector_stop(struct vfio_device *v, unsigned i)
 {
 	struct vfio_vector *vec = &v->vector[i];
 
-	if (v->irq_mode == VFIO_IRQ_MSIX && vec->live) {
+	if (v->irq_mode == VFIO_IRQ_MSIX && vec->irte) {
 		pci_msix_set(v->pci, i, NULL);
 		iommu_irq_unmap(vec->irte);
-		arch_irq_free(&vec->irq);
-		vec->live = false;
+		arch_irq_free(&v->irq[i]);
 		vec->irte = NULL;
 	}
 	eventfd_swap(&vec->ev, NULL, &vec->busy);
 }
 
+static int vector_alloc(struct vfio_device *v, unsigned i)
+{
+	int ret;
+
+	v->irq[i] = (struct irq){ .handler = vector_handler, .arg = &v->vector[i] };
+	ret = arch_irq_alloc(&v->irq[i], arch_cpu_id());
+	return ret ? refuse(ret, "%s: interrupt %u: this CPU has no vector left", v->pci->name, i) : 0;
+}
+
 /* Take a CPU vector and a remapping entry for MSI-X vector i, and unmask it. */
 static int msix_start(struct vfio_device *v, unsigned i)
 {
-	struct vfio_vector *vec = &v->vector[i];
 	struct msi_msg msg;
 	int ret;
 
-	if (vec->live)
+	if (v->vector[i].irte)
 		return 0;
-	vec->irq = (struct irq){ .handler = vector_handler, .arg = vec };
-	ret = arch_irq_alloc(&vec->irq, arch_cpu_id());
+	ret = vector_alloc(v, i);
 	if (ret)
-		return refuse(ret, "%s: MSI-X vector %u: this CPU has no interrupt vector left", v->pci->name, i);
-	ret = iommu_irq_map(v->pci, &vec->irq, 1, &vec->irte, &msg);
-	if (ret) {
-		arch_irq_free(&vec->irq);
 		return ret;
-	}
-	vec->live = true;
-	pci_msix_set(v->pci, i, &msg);
-	return 0;
+	ret = iommu_irq_map(v->pci, &v->irq[i], 1, &v->vector[i].irte, &msg);
+	if (ret)
+		arch_irq_free(&v->irq[i]);
+	else
+		pci_msix_set(v->pci, i, &msg);
+	return ret;
 }
 
 /* fd < 0 clears the vector. */
@@ -153,18 +166,22 @@ static int vector_assign(struct vfio_device *v, unsigned i, s32 fd)
 static void vectors_free(struct vfio_device *v)
 {
 	kfree(v->vector);
+	kfree(v->irq);
 	v->vector = NULL;
+	v->irq = NULL;
 	v->nvectors = 0;
 	v->irq_mode = VFIO_IRQ_NONE;
 }
 
 static void mode_disable(struct vfio_device *v)
 {
+	if (v->irq_mode == VFIO_IRQ_INTX)
+		vfio_intx_disable(v);
 	if (v->irq_mode == VFIO_IRQ_MSI) {
 		pci_msi_disable(v->pci);
 		iommu_irq_unmap(v->vector[0].irte);
 		for (unsigned i = 0; i < 1u << v->msi_log2; i++)
-			arch_irq_free(&v->vector[i].irq);
+			arch_irq_free(&v->irq[i]);
 	}
 	for (unsigned i = 0; i < v->nvectors; i++)
 		vector_stop(v, i);
@@ -177,41 +194,30 @@ static void mode_disable(struct vfio_device *v)
 /* One message serves 2^log2 vectors: remapping entries in a row, each to a CPU vector of its own. */
 static int msi_enable(struct vfio_device *v, unsigned n)
 {
-	unsigned log2 = n > 1 ? 32 - __builtin_clz(n - 1) : 0, taken, i;
-	struct irq *irqs = kcalloc(1u << log2, sizeof(*irqs));
+	unsigned log2 = n > 1 ? 32 - __builtin_clz(n - 1) : 0, taken;
 	struct msi_msg msg;
 	int ret = 0;
 
-	if (!irqs)
-		return -ENOMEM;
-	for (taken = 0; taken < 1u << log2; taken++) {
-		v->vector[taken].irq = (struct irq){ .handler = vector_handler, .arg = &v->vector[taken] };
-		ret = arch_irq_alloc(&v->vector[taken].irq, arch_cpu_id());
-		if (ret)
-			goto give_back;
-		irqs[taken] = v->vector[taken].irq;
-	}
-	ret = iommu_irq_map(v->pci, irqs, 1u << log2, &v->vector[0].irte, &msg);
-	if (ret)
-		goto give_back;
-	ret = pci_msi_enable(v->pci, log2, &msg);
-	if (ret) {
+	for (taken = 0; !ret && taken < 1u << log2; taken += !ret)
+		ret = vector_alloc(v, taken);
+	if (!ret)
+		ret = iommu_irq_map(v->pci, v->irq, 1u << log2, &v->vector[0].irte, &msg);
+	if (!ret) {
+		ret = pci_msi_enable(v->pci, log2, &msg);
+		if (!ret) {
+			v->msi_log2 = log2;
+			return 0;
+		}
 		iommu_irq_unmap(v->vector[0].irte);
-		goto give_back;
 	}
-	v->msi_log2 = log2;
-	kfree(irqs);
-	return 0;
-give_back:
-	for (i = 0; i < taken; i++)
-		arch_irq_free(&v->vector[i].irq);
-	kfree(irqs);
+	while (taken)
+		arch_irq_free(&v->irq[--taken]);
 	return ret;
 }
 
 static int mode_enable(struct vfio_device *v, enum vfio_irq_mode mode, unsigned n)
 {
-	unsigned room = 1;
+	unsigned room = mode == VFIO_IRQ_MSI ? 1 : v->pci->msix_vectors;
 	int ret;
 
 	if (!n)
@@ -219,11 +225,14 @@ static int mode_enable(struct vfio_device *v, enum vfio_irq_mode mode, unsigned 
 	while (room < n)
 		room *= 2;
 	v->vector = kcalloc(room, sizeof(*v->vector));
-	if (!v->vector)
+	v->irq = kcalloc(room, sizeof(*v->irq));
+	if (!v->vector || !v->irq) {
+		vectors_free(v);
 		return -ENOMEM;
+	}
 	for (unsigned i = 0; i < room; i++)
 		v->vector[i].device = v;
-	v->nvectors = n;
+	v->nvectors = mode == VFIO_IRQ_MSI ? n : room;
 	ret = mode == VFIO_IRQ_MSI ? msi_enable(v, n) : pci_msix_enable(v->pci);
 	if (ret)
 		vectors_free(v);
@@ -269,7 +278,7 @@ static s64 msi_trigger(struct vfio_device *v, const struct vfio_irq_set *s, cons
 	}
 	if (v->irq_mode != mode && !(first && d->type == VFIO_IRQ_SET_DATA_EVENTFD))
 		return refuse(-EINVAL, "%s: SET_IRQS: %s is not enabled%s", v->pci->name,
-			      mode == VFIO_IRQ_MSI ? "MSI" : "MSI-X", first ? "" : ", the other one is");
+			      mode == VFIO_IRQ_MSI ? "MSI" : "MSI-X", first ? "" : ", another kind is");
 	if (first)
 		ret = mode_enable(v, mode, end);
 	else if (end > v->nvectors)
@@ -334,6 +343,8 @@ static s64 irq_set_check(const struct vfio_device *v, const struct vfio_irq_set 
 		return refuse(-EINVAL, "%s: SET_IRQS: argsz %u index %u start %u count %u flags 0x%x", v->pci->name,
 			      s->argsz, s->index, s->start, s->count, s->flags);
 	n = vfio_irq_count(v, s->index);
+	if (!n && s->index == VFIO_PCI_INTX_IRQ_INDEX)
+		return vfio_intx_absent(v, -EINVAL);
 	if (s->start >= n || s->start + s->count > n)
 		return refuse(-EINVAL, "%s: SET_IRQS: interrupts %u+%u of index %u, which has %u", v->pci->name, s->start,
 			      s->count, s->index, n);
@@ -350,9 +361,15 @@ static s64 irq_set_check(const struct vfio_device *v, const struct vfio_irq_set 
 
 static s64 irq_set_perform(struct vfio_device *v, const struct vfio_irq_set *s, const struct irq_data *d)
 {
-	if ((s->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) != VFIO_IRQ_SET_ACTION_TRIGGER)
+	u32 action = s->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
+
+	if (!action || (action & (action - 1)) ||
+	    (action != VFIO_IRQ_SET_ACTION_TRIGGER && s->index != VFIO_PCI_INTX_IRQ_INDEX))
 		return -ENOTTY; /* MASK and UNMASK belong to INTx */
 	switch (s->index) {
+	case VFIO_PCI_INTX_IRQ_INDEX:
+		return vfio_intx_perform(v, s, d->type == VFIO_IRQ_SET_DATA_EVENTFD && s->count ? data_fd(d, 0) :
+						d->type == VFIO_IRQ_SET_DATA_BOOL && s->count ? d->bytes[0] : 1);
 	case VFIO_PCI_MSI_IRQ_INDEX:
 	case VFIO_PCI_MSIX_IRQ_INDEX:
 		return msi_trigger(v, s, d);

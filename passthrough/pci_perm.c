@@ -35,7 +35,7 @@ static const struct rule header[] = {
 	{ 0x1c, RAW, RAW }, { 0x20, RAW, RAW }, { 0x24, RAW, RAW },
 	{ 0x30, RAW, 0 }, /* no ROM is shown */
 	{ 0x34, 0xff, 0 },
-	{ 0x3c, 0xffff, 0xff }, /* line: plain storage; pin: 0, INTx is not offered */
+	{ 0x3c, 0xffff, 0xff }, /* line: plain storage; pin: 0 where INTx is not offered */
 };
 
 static const struct policy caps[] = {

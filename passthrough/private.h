@@ -68,7 +68,7 @@ void vfio_group_device_closed(struct vfio_group *g);
 unsigned vfio_group_audit(struct vfio_group *g);
 
 /* ---- device ---------------------------------------------------------------------------------*/
-enum vfio_irq_mode { VFIO_IRQ_NONE, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
+enum vfio_irq_mode { VFIO_IRQ_NONE, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
 
 /* How fast a device interrupts one CPU; that CPU's alone. */
 struct vfio_irq_rate {
@@ -79,10 +79,22 @@ struct vfio_irq_rate {
 struct vfio_vector {
 	struct vfio_device *device;
 	struct eventfd *ev; /* swapped whole; the handler reads it once */
-	struct irq irq;
-	struct iommu_irte *irte; /* MSI-X: of this vector; MSI: all in vector 0's */
-	bool live;               /* irq is allocated */
+	struct iommu_irte *irte; /* MSI-X: of this vector, with irq; MSI: all in vector 0's */
 	u32 busy;                /* the handler may be using ev */
+};
+
+/* INTx of a device; pci_intx.c. Device lock held, and: */
+struct intx_line;
+struct vfio_intx {
+	TAILQ_ENTRY(vfio_intx) link; /* users of the line */
+	struct intx_line *line;      /* NULL: INTx is off */
+	struct eventfd *ev;          /* the line's lock */
+	struct spinlock lock;        /* masked, off, DisINTx in hardware */
+	bool maskable;               /* has DisINTx */
+	bool masked;
+	bool off;                    /* the program set bit 10 of the command register */
+	struct eventfd *unmask_ev;
+	struct eventfd_hook hook;
 };
 
 /* One dword of config space: which bits come from the shadow, which may be written. */
@@ -107,9 +119,11 @@ struct vfio_device {
 	struct vfio_perm *perm;  /* one per dword */
 
 	enum vfio_irq_mode irq_mode;
-	unsigned nvectors;       /* enabled range */
+	struct vfio_intx intx;
+	unsigned nvectors;       /* MSI: enabled range; MSI-X: all */
 	unsigned msi_log2;
 	struct vfio_vector *vector;
+	struct irq *irq;         /* one for each */
 	struct eventfd *err, *req;
 	struct vfio_irq_rate rate[ARCH_MAX_CPUS];
 	bool silenced;           /* it interrupted too fast: no bus master until the next first open */
@@ -148,9 +162,22 @@ s64 vfio_bar_rw(struct vfio_device *v, unsigned bar, uaddr_t buf, size_t n, u64 
 /* pci_intrs.c */
 u32 vfio_irq_count(const struct vfio_device *v, unsigned index);
 s64 vfio_irqs_ioctl(struct vfio_device *v, uaddr_t arg);
-void vfio_irqs_teardown(struct vfio_device *v); /* MSI, MSI-X, ERR, REQ */
-/* After the command register was written: a silenced device is no bus master. */
+void vfio_irqs_teardown(struct vfio_device *v); /* all of them */
+/* After the command register was written: a silenced device is no bus master, a masked one does not drive INTx. */
 void vfio_irqs_hold(struct vfio_device *v);
+/* Interrupt context: an interrupt came, which counts as this many. Too many too fast: the device is silenced. */
+void vfio_irqs_count(struct vfio_device *v, u32 weight);
+
+/* pci_intx.c */
+void vfio_intx_open(struct vfio_device *v); /* first open */
+int vfio_intx_absent(const struct vfio_device *v, int err); /* err, and why it has none */
+/* SET_IRQS of INTx; arg: the bool or descriptor, 1 for DATA_NONE. */
+s64 vfio_intx_perform(struct vfio_device *v, const struct vfio_irq_set *s, s32 arg);
+void vfio_intx_disable(struct vfio_device *v);
+/* Write the command register, bit 10 as INTx needs it; off: bit 10 as the program sees it. */
+void vfio_intx_command(struct vfio_device *v, u16 command, bool off);
+void vfio_intx_hold(struct vfio_device *v);
+
 /* Fault handlers that may be using a device's err; pci_driver.c. */
 extern u32 vfio_faults_busy;
 

@@ -90,9 +90,13 @@ void pci_update16(const struct pci_dev *d, u16 off, u16 clear, u16 set)
 		pci_write16(d, off, v);
 }
 
+/* One byte: an interrupt handler may change INTx's bit in the other one at the same time. */
 void pci_set_master(struct pci_dev *d, bool on)
 {
-	pci_update16(d, PCI_COMMAND, on ? 0 : PCI_COMMAND_MASTER, on ? PCI_COMMAND_MASTER : 0);
+	u8 old = pci_read8(d, PCI_COMMAND), v = on ? old | PCI_COMMAND_MASTER : old & ~PCI_COMMAND_MASTER;
+
+	if (v != old)
+		pci_write8(d, PCI_COMMAND, v);
 }
 
 /* Also the panic's first act: takes no lock and allocates nothing. The list does not change after

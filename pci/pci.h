@@ -65,6 +65,7 @@ struct pci_dev {
 	u8 interrupt_pin;
 	bool ats;                   /* it may use ATS: iommu/ says so */
 	bool ats_below;             /* a port: a function below it may */
+	u16 intx_reported[4];       /* pci/intx.c: lines of this slot's pins; 0: not reported */
 	bool flr;                   /* PCIe FLR or AF FLR */
 	bool broken;                /* pci_dev_kill() */
 	bool resetting;             /* its reset is going on: a bridge's children come and go, and do
@@ -156,6 +157,19 @@ void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m);
  * the first reason stays in why_broken. Any context; does not zap mappings. */
 void pci_dev_kill(struct pci_dev *d, const char *fmt, ...) printf_like(2, 3);
 static inline bool pci_dev_usable(const struct pci_dev *d) { return !READ_ONCE(d->broken); }
+
+/* ---- INTx (intx.c) ---------------------------------------------------------------------------*/
+#define PCI_INTX_GSIS 1024 /* global system interrupts that can be lines */
+#define PCI_INTX_LOW 0x8000
+/* The IOAPIC's line that d's pin ends at, level-triggered, with PCI_INTX_LOW if active low. 0: no pin, or not known. */
+u16 pci_intx_line(const struct pci_dev *d);
+/* Has it DisINTx, as PCI 2.3 asks? Writes the bit and puts it back. */
+bool pci_intx_maskable(const struct pci_dev *d);
+/* Does it drive its pin now? For maskable ones; any context. */
+bool pci_intx_asserted(const struct pci_dev *d);
+/* DisINTx, and no other bit of the command register's low half; any context. */
+void pci_intx_mask(const struct pci_dev *d, bool masked);
+int pci_intx_init(void);
 
 /* ---- reset ----------------------------------------------------------------------------------*/
 /* Called around each reset with the device's lock held: before, when it is no bus master any more, and after,

@@ -102,6 +102,10 @@ void arch_irq_free(struct irq *irq);
 /* IOAPIC redirection entries hold remappable-format messages (VT-d 5.1.5): the iommu fills in
  * `handle`; arch masks every pin at start. Lines are found by global system interrupt. */
 int must_check arch_ioapic_route(u32 gsi, u16 irte_handle, u8 vector, bool level, bool low, bool masked);
+/* Only the mask of a routed pin. Any context. */
+void arch_ioapic_mask(u32 gsi, bool masked);
+/* The id of the IOAPIC that has this line, level-triggered. -ENXIO: none; -EINVAL: firmware says it is an edge. */
+int must_check arch_ioapic_find(u32 gsi);
 
 /* ---- contexts -------------------------------------------------------------------------------
  * A context is a saved kernel stack pointer. A new one starts in fn(arg) on its own stack with

@@ -2,7 +2,8 @@
 /*
  * IOAPICs, found through the MADT. Every pin is masked at start. A pin that is routed gets a message in
  * remappable format: it names an entry of the interrupt remapping table, which says who is interrupted
- * and whether this IOAPIC may. A pin is changed masked, high half first.
+ * and whether this IOAPIC may. A pin is changed masked, high half first. A level entry holds its vector
+ * too: by that the IOAPIC knows whose end of interrupt it hears.
  */
 #include "arch/x86/early.h"
 #include "kernel/acpi.h"
@@ -14,6 +15,8 @@
 #define VERSION_MAX_PIN GENMASK(23, 16)
 #define IOAPIC_PIN(n) (0x10 + 2 * (n))
 #define MAX_IOAPICS 16
+#define OVERRIDE_TRIGGER GENMASK(3, 2) /* MPS INTI flags, ACPI 6.5 table 5.26; 0: as its ISA bus, edge */
+#define OVERRIDE_LEVEL 3
 
 /* VT-d 5.1.5.1, remappable format */
 #define RTE_VECTOR GENMASK(7, 0)
@@ -27,6 +30,7 @@
 struct ioapic {
 	struct mmio regs;
 	u32 gsi_base, pins;
+	u8 id;
 };
 static struct ioapic ioapics[MAX_IOAPICS];
 static unsigned nioapics;
@@ -55,6 +59,7 @@ static void ioapic_add(const struct acpi_ioapic *entry)
 	}
 	io->regs.base += entry->base & (PAGE_SIZE - 1);
 	io->gsi_base = entry->gsi_base;
+	io->id = entry->id;
 	io->pins = FIELD_GET(VERSION_MAX_PIN, ioapic_read(io, IOAPIC_VERSION)) + 1;
 	for (u32 pin = 0; pin < io->pins; pin++)
 		ioapic_write(io, IOAPIC_PIN(pin), RTE_MASKED);
@@ -63,9 +68,10 @@ static void ioapic_add(const struct acpi_ioapic *entry)
 		 io->gsi_base, io->gsi_base + io->pins - 1);
 }
 
+static struct acpi_madt madt; /* kept for its overrides */
+
 void ioapic_init(void)
 {
-	static struct acpi_madt madt;
 	const struct acpi_header *table = acpi_find("APIC");
 
 	if (!table || acpi_parse_madt(table, &madt)) {
@@ -76,24 +82,50 @@ void ioapic_init(void)
 		ioapic_add(&madt.ioapic[i]);
 }
 
+static struct ioapic *ioapic_of(u32 gsi)
+{
+	for (unsigned i = 0; i < nioapics; i++)
+		if (gsi >= ioapics[i].gsi_base && gsi - ioapics[i].gsi_base < ioapics[i].pins)
+			return &ioapics[i];
+	return NULL;
+}
+
+int arch_ioapic_find(u32 gsi)
+{
+	struct ioapic *io = ioapic_of(gsi);
+
+	for (unsigned i = 0; i < madt.noverrides; i++)
+		if (madt.override[i].gsi == gsi && FIELD_GET(OVERRIDE_TRIGGER, madt.override[i].flags) != OVERRIDE_LEVEL)
+			return -EINVAL;
+	return io ? io->id : -ENXIO;
+}
+
 int arch_ioapic_route(u32 gsi, u16 irte_handle, u8 vector, bool level, bool low, bool masked)
 {
 	u64 rte = FIELD_PREP(RTE_VECTOR, vector) | (irte_handle & BIT(15) ? RTE_INDEX_15 : 0) |
 		  (low ? RTE_LOW_ACTIVE : 0) | (level ? RTE_LEVEL : 0) | (masked ? RTE_MASKED : 0) |
 		  RTE_REMAPPABLE | FIELD_PREP(RTE_INDEX_14_0, irte_handle & GENMASK(14, 0));
+	struct ioapic *io = ioapic_of(gsi);
+	bool on;
 
-	for (unsigned i = 0; i < nioapics; i++) {
-		struct ioapic *io = &ioapics[i];
-		bool on;
+	if (!io)
+		return -ENXIO;
+	on = spin_lock(&lock);
+	/* Edge for a moment: that clears Remote IRR, which an EOI that never came would leave set. */
+	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), RTE_MASKED);
+	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base) + 1, rte >> 32);
+	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), rte);
+	spin_unlock(&lock, on);
+	return 0;
+}
 
-		if (gsi < io->gsi_base || gsi - io->gsi_base >= io->pins)
-			continue;
-		on = spin_lock(&lock);
-		ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), RTE_MASKED);
-		ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base) + 1, rte >> 32);
-		ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), rte);
-		spin_unlock(&lock, on);
-		return 0;
-	}
-	return -ENXIO;
+void arch_ioapic_mask(u32 gsi, bool masked)
+{
+	struct ioapic *io = ioapic_of(gsi);
+	bool on = spin_lock(&lock);
+	u32 low = io ? ioapic_read(io, IOAPIC_PIN(gsi - io->gsi_base)) & ~RTE_MASKED : 0;
+
+	if (io)
+		ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), low | (masked ? RTE_MASKED : 0));
+	spin_unlock(&lock, on);
 }

@@ -14,7 +14,6 @@
  */
 #include "iommu/vtd/vtd.h"
 
-#include "kernel/acpi.h"
 #include "kernel/frames.h"
 #include "kernel/options.h"
 
@@ -238,39 +237,17 @@ void vtd_irq_unmap(struct iommu_irte *e)
 		kfree(e);
 }
 
-/* The IOAPIC that serves a global system interrupt, by the MADT. */
-static int gsi_ioapic(u32 gsi, u8 *id)
-{
-	const struct acpi_header *t = acpi_find("APIC");
-	struct acpi_madt *madt = kzalloc(sizeof(*madt));
-	u32 best = 0;
-	int r = -ENODEV;
-
-	if (t && madt && !acpi_parse_madt(t, madt)) {
-		for (unsigned i = 0; i < madt->nioapics; i++) {
-			if (madt->ioapic[i].gsi_base <= gsi && (r || madt->ioapic[i].gsi_base >= best)) {
-				best = madt->ioapic[i].gsi_base;
-				*id = madt->ioapic[i].id;
-				r = 0;
-			}
-		}
-	}
-	kfree(madt);
-	return r;
-}
-
 int vtd_irq_map_gsi(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out)
 {
 	struct iommu_irte proto = { .gsi = gsi, .level = level, .low = low };
 	struct vtd_unit *u = NULL;
 	u16 sid = 0;
-	u8 id = 0;
-	int r = gsi_ioapic(gsi, &id);
+	int id = arch_ioapic_find(gsi), r = id;
 
-	if (!r)
-		r = vtd_find_ioapic(id, &u, &sid);
+	if (r >= 0)
+		r = vtd_find_ioapic((u8)id, &u, &sid);
 	if (r || !u->remapping || u->failed)
-		return refuse(-ENODEV, "interrupt %u: no unit remaps its IOAPIC (id %u)", gsi, id);
+		return refuse(-ENODEV, "interrupt %u: no unit remaps its IOAPIC (id %d)", gsi, id);
 	r = irte_make(u, irq, 1, FIELD_PREP(VTD_IRTE_SVT, VTD_SVT_SID) | FIELD_PREP(VTD_IRTE_SID, sid), &proto, out);
 	if (r)
 		return r;

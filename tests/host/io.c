@@ -114,3 +114,14 @@ int arch_ioapic_route(u32 gsi, u16 irte_handle, u8 vector, bool level, bool low,
 	host_ioapic[gsi] = (struct host_ioapic_pin){ true, level, low, masked, irte_handle, vector };
 	return 0;
 }
+
+void arch_ioapic_mask(u32 gsi, bool masked)
+{
+	host_ioapic[gsi].masked = masked;
+}
+
+/* IOAPIC 0 has 24 lines, IOAPIC 9 the others; line 2 is the timer's. */
+int arch_ioapic_find(u32 gsi)
+{
+	return gsi >= HOST_GSIS ? -ENXIO : gsi == 2 ? -EINVAL : gsi < 24 ? 0 : 9;
+}

@@ -17,6 +17,7 @@ struct iommu_domain {
 struct iommu_irte {
 	struct pci_dev *dev;
 	unsigned count;
+	u32 gsi; /* without dev */
 };
 struct vr_iommu vr_iommu;
 
@@ -145,7 +146,7 @@ static int irq_map(struct pci_dev *dev, struct irq *irqs, unsigned count, struct
 	if (vr_iommu.fail_irq && --vr_iommu.fail_irq == 0)
 		return -ENOSPC;
 	*out = malloc(sizeof(**out));
-	**out = (struct iommu_irte){ dev, count };
+	**out = (struct iommu_irte){ dev, count, 0 };
 	vr_iommu.irtes += count;
 	*msg = (struct msi_msg){ 0xfee00010, count > 1 ? 0 : irqs[0].vector };
 	return 0;
@@ -157,9 +158,22 @@ static bool irq_confined(const struct pci_dev *dev)
 	return !vr_iommu.forgeable;
 }
 
+static int irq_map_gsi(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out)
+{
+	must(level && irq->vector, "a line that is no level, or without vector");
+	if (vr_iommu.fail_irq && --vr_iommu.fail_irq == 0)
+		return -ENOSPC;
+	*out = malloc(sizeof(**out));
+	**out = (struct iommu_irte){ NULL, 1, gsi };
+	vr_iommu.irtes++;
+	return arch_ioapic_route(gsi, 1, irq->vector, level, low, false);
+}
+
 static void irq_unmap(struct iommu_irte *e)
 {
-	if (vr_iommu.on_irq_unmap)
+	if (!e->dev)
+		must(!arch_ioapic_route(e->gsi, 0, 0, true, false, true), "a line without pin");
+	else if (vr_iommu.on_irq_unmap)
 		vr_iommu.on_irq_unmap(e->dev, e->count);
 	vr_iommu.irtes -= e->count;
 	free(e);
@@ -169,4 +183,5 @@ const struct iommu_ops vfio_fake_iommu = {
 	.name = "fake", .domain_create = domain_create, .domain_destroy = domain_destroy, .domain_geometry = geometry,
 	.attach_dev = attach, .detach_dev = detach, .map = map, .unmap = unmap, .iova_to_phys = walk,
 	.usable = usable, .regions = regions, .irq_map = irq_map, .irq_confined = irq_confined, .irq_unmap = irq_unmap,
+	.irq_map_gsi = irq_map_gsi,
 };

@@ -3,7 +3,6 @@
  * Interrupt remapping: entries, sources, posted format, pins, and the mode of the CPUs.
  */
 #include "tests/vtd/vtd_test.h"
-#include "kernel/acpi.h"
 #include "kernel/options.h"
 
 /* CPUs stay in xAPIC mode when firmware or a unit that remaps interrupts says so. */
@@ -120,49 +119,16 @@ static void test_interrupt_entries_run_out(void **state)
 	assert_int_equal(vtd_audit(), 0);
 }
 
-static paddr_t acpi_put(paddr_t at, const char *signature, const void *body, size_t n)
-{
-	u8 *p = phys_to_virt(at), sum = 0;
-
-	memset(p, 0, 36);
-	memcpy(p, signature, 4);
-	p[4] = (u8)(36 + n);
-	memcpy(p + 36, body, n);
-	for (size_t i = 0; i < 36 + n; i++)
-		sum = (u8)(sum + p[i]);
-	p[9] = (u8)-sum;
-	return at;
-}
-
-/* Pins of the IOAPIC: entries with its source id, found by MADT and DMAR. */
+/* Pins of the IOAPIC: entries with its source id, found by DMAR. */
 static void test_ioapic(void **state)
 {
-	const u8 madt[] = { 0, 0, 0xe0, 0xfe, 1, 0, 0, 0, 1, 12, 0, 0, 0, 0, 0xc0, 0xfe, 0, 0, 0, 0,
-			    1, 12, 9, 0, 0, 0x10, 0xc0, 0xfe, 24, 0, 0, 0 };
-	const paddr_t acpi = HOST_RAM_SIZE - 0x83000;
-	u8 *rsdp = phys_to_virt(acpi), sum = 0;
 	struct irq irq = { 0 };
 	struct iommu_irte *e;
-	u64 xsdt[1];
 	u32 dest;
 	u8 vector;
 
 	(void)state;
 	start(&rig_plain);
-	xsdt[0] = acpi_put(acpi + 0x200, "APIC", madt, sizeof(madt));
-	memset(rsdp, 0, 36);
-	memcpy(rsdp, "RSD PTR ", 8);
-	rsdp[15] = 2;
-	rsdp[20] = 36;
-	*(u64 *)(rsdp + 24) = acpi_put(acpi + 0x100, "XSDT", xsdt, sizeof(xsdt));
-	for (unsigned i = 0; i < 20; i++)
-		sum = (u8)(sum + rsdp[i]);
-	rsdp[8] = (u8)-sum;
-	sum = 0;
-	for (unsigned i = 0; i < 36; i++)
-		sum = (u8)(sum + rsdp[i]);
-	rsdp[32] = (u8)-sum;
-	assert_int_equal(acpi_init(acpi), 0);
 	assert_int_equal(arch_irq_alloc(&irq, 0), 0);
 	assert_int_equal(iommu_irq_map_gsi(17, &irq, true, true, &e), 0);
 	assert_true(host_ioapic[17].routed && !host_ioapic[17].masked && host_ioapic[17].level && host_ioapic[17].low);

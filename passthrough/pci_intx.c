@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * INTx through VFIO (4.4): a level-triggered line that several devices may share.  At an interrupt each
+ * user of the line is asked; who drives it is masked in the command register (DisINTx) and its eventfd
+ * signalled; it stays masked until the program unmasks.  A device without DisINTx has its line for itself and is
+ * masked at the IOAPIC.  In hardware DisINTx is clear only while INTx is on and not masked, whatever the program wrote.
+ *
+ * A line lives while it has users: one vector, one remapping entry, one pin.  A line that goes on and on while no
+ * user drives it is masked until its users change.
+ *
+ * Locks: v->lock -> lines_lock -> line->lock -> eventfd's lock -> v->intx.lock -> config space, IOAPIC.
+ */
+#include "passthrough/private.h"
+
+#define UNCLAIMED_MAX 10000u
+#define RATE_WEIGHT 4 /* an interrupt of INTx takes that much longer than a message */
+
+struct intx_line {
+	TAILQ_HEAD(, vfio_intx) users; /* changed under lines_lock and lock */
+	struct spinlock lock;          /* also users' ev */
+	u16 gsi;
+	struct irq irq;
+	struct iommu_irte *irte;
+	u32 unclaimed; /* interrupts in a row that nobody drove */
+};
+static struct mutex lines_lock = MUTEX_INIT(lines_lock);
+static struct intx_line *lines[PCI_INTX_GSIS];
+
+static struct vfio_device *device_of(struct vfio_intx *x)
+{
+	return container_of(x, struct vfio_device, intx);
+}
+
+/* x->lock held. */
+static void mask_set(struct vfio_intx *x, bool masked)
+{
+	x->masked = masked;
+	if (x->maskable)
+		pci_intx_mask(device_of(x)->pci, masked);
+	else
+		arch_ioapic_mask(x->line->gsi, masked);
+}
+
+/* Does this user drive the line? Then it is masked. *tell: its program does not know yet. */
+static bool user_take(struct vfio_intx *x, bool *tell)
+{
+	bool on = spin_lock(&x->lock);
+	bool mine = !x->maskable || pci_intx_asserted(device_of(x)->pci);
+
+	*tell = mine && !x->masked;
+	if (mine)
+		mask_set(x, true);
+	spin_unlock(&x->lock, on);
+	return mine;
+}
+
+static void line_handler(void *arg)
+{
+	struct intx_line *l = arg;
+	bool on = spin_lock(&l->lock), claimed = false, tell;
+	struct vfio_intx *x;
+
+	TAILQ_FOREACH(x, &l->users, link) {
+		claimed |= user_take(x, &tell);
+		if (!tell)
+			continue;
+		vfio_irqs_count(device_of(x), RATE_WEIGHT);
+		if (x->ev)
+			eventfd_signal(x->ev);
+	}
+	l->unclaimed = claimed ? 0 : l->unclaimed + 1;
+	if (l->unclaimed == UNCLAIMED_MAX) {
+		arch_ioapic_mask(l->gsi, true);
+		log_err("vfio-pci: interrupt line %u: %u in a row that no device of a program drives: masked until its "
+			"users change", l->gsi, UNCLAIMED_MAX);
+	}
+	spin_unlock(&l->lock, on);
+}
+
+static void mask(struct vfio_intx *x, bool masked)
+{
+	bool on = spin_lock(&x->lock);
+
+	mask_set(x, masked);
+	spin_unlock(&x->lock, on);
+}
+
+/* True: the device drives its line still, so it stays masked, and its program is to be told again. */
+static bool unmask(struct vfio_intx *x, bool look)
+{
+	bool on = spin_lock(&x->lock), again = false;
+
+	if (x->masked && !x->off && !READ_ONCE(device_of(x)->silenced)) {
+		mask_set(x, false);
+		again = look && x->maskable && pci_intx_asserted(device_of(x)->pci);
+		if (again)
+			mask_set(x, true);
+	}
+	spin_unlock(&x->lock, on);
+	return again;
+}
+
+/* Device lock held: ev stays. */
+static void unmask_and_tell(struct vfio_intx *x)
+{
+	if (unmask(x, true) && x->ev)
+		eventfd_signal(x->ev);
+}
+
+/* The unmask eventfd's lock is held, so no other may be taken: what is still asserted interrupts again. */
+static void on_unmask(struct eventfd_hook *h)
+{
+	struct vfio_intx *x = container_of(h, struct vfio_intx, hook);
+
+	eventfd_consume_locked(x->unmask_ev);
+	unmask(x, false);
+}
+
+static void unmask_detach(struct vfio_intx *x)
+{
+	if (!x->unmask_ev)
+		return;
+	eventfd_unhook(x->unmask_ev, &x->hook);
+	eventfd_put(x->unmask_ev);
+	x->unmask_ev = NULL;
+}
+
+static int unmask_attach(struct vfio_device *v, s32 fd)
+{
+	struct vfio_intx *x = &v->intx;
+	struct eventfd *ev;
+	int ret;
+
+	if (fd < 0) {
+		unmask_detach(x);
+		return 0;
+	}
+	ret = eventfd_from_fd(fd, &ev);
+	if (ret)
+		return ret;
+	if (x->unmask_ev && !eventfd_closed(x->unmask_ev)) {
+		eventfd_put(ev);
+		return refuse(-EBUSY, "%s: INTx has an unmask eventfd; detach it with -1 first", v->pci->name);
+	}
+	unmask_detach(x);
+	x->unmask_ev = ev;
+	x->hook.fn = on_unmask;
+	eventfd_hook(ev, &x->hook);
+	if (eventfd_consume(ev))
+		unmask_and_tell(x);
+	return 0;
+}
+
+/* A user comes or goes: that may have been the end of a storm. */
+static void line_change(struct vfio_intx *x, bool comes)
+{
+	struct intx_line *l = x->line;
+	bool on = spin_lock(&l->lock);
+
+	if (comes)
+		TAILQ_INSERT_TAIL(&l->users, x, link);
+	else
+		TAILQ_REMOVE(&l->users, x, link);
+	if (l->unclaimed >= UNCLAIMED_MAX)
+		arch_ioapic_mask(l->gsi, false);
+	l->unclaimed = 0;
+	spin_unlock(&l->lock, on);
+}
+
+/* lines_lock held. */
+static int line_join(struct vfio_intx *x, u16 gsi, bool low)
+{
+	struct intx_line *l = lines[gsi];
+	int ret;
+
+	if (l && (!x->maskable || !TAILQ_FIRST(&l->users)->maskable))
+		return refuse(-EBUSY, "%s: interrupt line %u is %s's, and one of the two has no DisINTx: they cannot share it",
+			      device_of(x)->pci->name, gsi, device_of(TAILQ_FIRST(&l->users))->pci->name);
+	if (l) {
+		x->line = l;
+		line_change(x, true);
+		return 0;
+	}
+	l = kzalloc(sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	*l = (struct intx_line){ .gsi = gsi, .irq = { .handler = line_handler, .arg = l } };
+	TAILQ_INIT(&l->users);
+	x->line = l;
+	line_change(x, true);
+	ret = arch_irq_alloc(&l->irq, arch_cpu_id());
+	if (!ret) {
+		ret = iommu_irq_map_gsi(gsi, &l->irq, true, low, &l->irte);
+		if (ret)
+			arch_irq_free(&l->irq);
+	}
+	if (ret) {
+		x->line = NULL;
+		kfree(l);
+		return refuse(ret, "%s: interrupt line %u: no vector on this CPU, or no entry of a unit for its IOAPIC",
+			      device_of(x)->pci->name, gsi);
+	}
+	lines[gsi] = l;
+	return 0;
+}
+
+int vfio_intx_absent(const struct vfio_device *v, int err)
+{
+	return refuse(err, "%s: no INTx: %s", v->pci->name, v->pci->interrupt_pin ? "the board's wiring is not known: its "
+		      "chipset does not tell it, and no program reported it from _PRT" : "it has no interrupt pin");
+}
+
+/* Takes over ev's reference unless it fails. */
+static int intx_enable(struct vfio_device *v, struct eventfd *ev)
+{
+	struct vfio_intx *x = &v->intx;
+	u16 line = pci_intx_line(v->pci);
+	int ret;
+
+	if (!line)
+		return vfio_intx_absent(v, -ENODEV);
+	x->ev = ev;
+	mutex_lock(&lines_lock);
+	ret = line_join(x, line & ~PCI_INTX_LOW, line & PCI_INTX_LOW);
+	mutex_unlock(&lines_lock);
+	if (ret) {
+		x->ev = NULL;
+		return ret;
+	}
+	v->irq_mode = VFIO_IRQ_INTX;
+	mask(x, x->off || READ_ONCE(v->silenced));
+	return 0;
+}
+
+void vfio_intx_disable(struct vfio_device *v)
+{
+	struct vfio_intx *x = &v->intx;
+	struct intx_line *l = x->line;
+
+	unmask_detach(x);
+	mask(x, true);
+	mutex_lock(&lines_lock);
+	line_change(x, false);
+	if (TAILQ_EMPTY(&l->users)) {
+		lines[l->gsi] = NULL;
+		iommu_irq_unmap(l->irte);
+		arch_irq_free(&l->irq);
+		kfree(l);
+	}
+	mutex_unlock(&lines_lock);
+	x->line = NULL;
+	if (x->ev)
+		eventfd_put(x->ev);
+	x->ev = NULL;
+	v->irq_mode = VFIO_IRQ_NONE;
+}
+
+static int trigger_set(struct vfio_device *v, s32 fd)
+{
+	struct vfio_intx *x = &v->intx;
+	struct eventfd *ev = NULL, *old = NULL;
+	int ret = fd >= 0 ? eventfd_from_fd(fd, &ev) : 0;
+	bool on;
+
+	if (ret)
+		return ret;
+	if (!x->line) {
+		ret = intx_enable(v, ev);
+		old = ret ? ev : NULL;
+	} else {
+		on = spin_lock(&x->line->lock);
+		old = x->ev;
+		x->ev = ev;
+		spin_unlock(&x->line->lock, on);
+	}
+	if (old)
+		eventfd_put(old);
+	return ret;
+}
+
+s64 vfio_intx_perform(struct vfio_device *v, const struct vfio_irq_set *s, s32 arg)
+{
+	u32 action = s->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
+	bool fds = s->flags & VFIO_IRQ_SET_DATA_EVENTFD, trigger = action == VFIO_IRQ_SET_ACTION_TRIGGER;
+	struct vfio_intx *x = &v->intx;
+
+	if (x->line && !s->count && trigger && s->flags & VFIO_IRQ_SET_DATA_NONE) {
+		vfio_intx_disable(v);
+		return 0;
+	}
+	if (s->count != 1 || !(x->line || (v->irq_mode == VFIO_IRQ_NONE && fds && trigger)))
+		return refuse(-EINVAL, "%s: SET_IRQS: INTx is not enabled, MSI or MSI-X is, or the count is not 1",
+			      v->pci->name);
+	if (fds)
+		return trigger ? trigger_set(v, arg) : action == VFIO_IRQ_SET_ACTION_UNMASK ? unmask_attach(v, arg) : -ENOTTY;
+	if (!arg)
+		return 0; /* BOOL: not this one */
+	if (action == VFIO_IRQ_SET_ACTION_MASK)
+		mask(x, true);
+	else if (action == VFIO_IRQ_SET_ACTION_UNMASK)
+		unmask_and_tell(x);
+	else if (x->ev && !x->off)
+		eventfd_signal(x->ev);
+	return 0;
+}
+
+void vfio_intx_open(struct vfio_device *v)
+{
+	v->intx.maskable = pci_intx_maskable(v->pci);
+	v->intx.masked = true;
+	v->intx.off = false;
+}
+
+void vfio_intx_command(struct vfio_device *v, u16 command, bool off)
+{
+	struct vfio_intx *x = &v->intx;
+	bool on = spin_lock(&x->lock), was = x->off;
+
+	x->off = off;
+	command &= ~PCI_COMMAND_INTX_DISABLE;
+	pci_write16(v->pci, PCI_COMMAND, command | (x->line && !x->masked ? 0 : PCI_COMMAND_INTX_DISABLE));
+	spin_unlock(&x->lock, on);
+	if (!x->line || off == was)
+		return;
+	if (off)
+		mask(x, true);
+	else
+		unmask_and_tell(x);
+}
+
+void vfio_intx_hold(struct vfio_device *v)
+{
+	struct vfio_intx *x = &v->intx;
+	bool on = spin_lock(&x->lock);
+
+	if (x->line && x->maskable)
+		mask_set(x, x->masked);
+	spin_unlock(&x->lock, on);
+}
