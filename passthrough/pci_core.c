@@ -42,9 +42,9 @@ static int bars_create(struct vfio_device *v)
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *b = &v->pci->bar[i];
 
-		if (b->io || b->size < PAGE_SIZE || !b->base || !IS_ALIGNED(b->base, PAGE_SIZE))
+		if (!pci_bar_owns_pages(v->pci, i))
 			continue;
-		v->bar[i] = mobj_create_phys(b->base, b->size, bar_gate, NULL, v);
+		v->bar[i] = mobj_create_phys(b->base, ALIGN_UP(b->size, PAGE_SIZE), bar_gate, NULL, v);
 		if (!v->bar[i])
 			return -ENOMEM;
 	}

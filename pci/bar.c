@@ -156,6 +156,21 @@ static struct pci_bar *bar_of(struct pci_dev *d, unsigned i)
 	return i < PCI_BARS ? &d->bar[i] : &d->rom;
 }
 
+bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i)
+{
+	const struct pci_bar *b = &d->bar[i];
+	struct pci_bar pages = { .base = b->base, .size = ALIGN_UP(b->size, PAGE_SIZE) };
+	struct pci_dev *e;
+
+	if (b->io || !b->base || !IS_ALIGNED(b->base, PAGE_SIZE))
+		return false;
+	pci_for_each(e)
+		for (unsigned k = 0; k <= PCI_BARS; k++)
+			if (bar_of(e, k) != b && meets(bar_of(e, k), &pages))
+				return false;
+	return true;
+}
+
 static const char *bar_refused(const struct pci_bar *b, paddr_t low_end)
 {
 	const struct pci_bar board = { .base = BOARD_BASE, .size = BOARD_SIZE };

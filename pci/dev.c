@@ -83,6 +83,17 @@ static void header_read(struct pci_dev *d)
 	}
 }
 
+/* A bridge has its subsystem ids in a capability (PCI-to-PCI Bridge 1.2, 3.2.5.13). */
+static void bridge_subsystem_read(struct pci_dev *d)
+{
+	u8 cap = pci_is_bridge(d) ? pci_find_cap(d, PCI_CAP_ID_SSVID) : 0;
+
+	if (!cap || cap + PCI_SSVID_DEVICE_ID + 2 > PCI_CFG_CONVENTIONAL)
+		return;
+	d->subsystem_vendor = pci_read16(d, cap + PCI_SSVID_VENDOR_ID);
+	d->subsystem_device = pci_read16(d, cap + PCI_SSVID_DEVICE_ID);
+}
+
 static bool has_flr(const struct pci_dev *d)
 {
 	const u8 af = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
@@ -118,6 +129,7 @@ struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *pare
 
 	header_read(d);
 	pci_caps_read(d);
+	bridge_subsystem_read(d);
 	d->quirks = pci_quirks_of(d);
 	quiesce(d);
 	pci_bars_read(d);

@@ -113,6 +113,8 @@ void pci_write32(const struct pci_dev *d, u16 off, u32 v);
 
 /* [base, base+size) is the board's own: BARs that claim to lie over it are not used. Before any is. */
 void pci_bars_exclude(paddr_t base, u64 size, const char *whose);
+/* Is it memory that fills whole pages, or shares its last one with no other BAR or ROM? */
+bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i);
 
 /* Offset of a capability, 0 if absent. Bounded walks. */
 u8 pci_find_cap(const struct pci_dev *d, u8 id);
