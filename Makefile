@@ -235,13 +235,14 @@ host-test: $(HOST_TESTS) $(HOST_TOOLS)
 	@tools/test host $(HOST_TESTS) script tests/dmar/run tests/topo/run
 
 machine-test: all
-	@tools/test machine
+	@tools/test script tests/linux/run machine
 
 test: all clang $(HOST_TESTS) $(HOST_TOOLS) $(FUZZERS)
-	@tools/test host $(HOST_TESTS) script tests/dmar/run tests/topo/run fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) machine
+	@tools/test host $(HOST_TESTS) script tests/dmar/run tests/topo/run fuzz $(FUZZ_SMOKE_SECONDS) $(FUZZERS) script tests/linux/run machine
 
 test-all: test
-	@tools/test script tests/mutations/run tests/mutations/machine
+	@tools/setup linux
+	@tools/test script tests/mutations/run tests/mutations/machine "tests/linux/run --live" "tests/machine/run --linux"
 
 fuzz: $(FUZZERS) $(RANDOM_TESTS)
 	@HOST_TEST_SECONDS=3600 VTD_STEPS=$(FUZZ_STEPS) VTD_SEED=$$(date +%s) tools/test host $(RANDOM_TESTS) fuzz $(FUZZ_SECONDS) $(FUZZERS)
@@ -263,7 +264,7 @@ help:
 	@echo "make host-test       host tests only; one of them: make build/host/pci/NAME_test"
 	@echo "make machine-test    machine tests only; some of them: tests/machine/run NAME..."
 	@echo "make clang           compile ring 0 with clang, as make test does"
-	@echo "make test-all        make test, and whether the tests notice when the IOMMU code is broken"
+	@echo "make test-all        make test, whether the tests notice when the IOMMU code is broken, and Linux itself"
 	@echo "make fuzz            fuzzers, FUZZ_SECONDS=$(FUZZ_SECONDS) each, and random tests, FUZZ_STEPS=$(FUZZ_STEPS)"
 	@echo "make tools           build/host/: dmar, iommu-groups, lspci2topo; --help tells of each"
 	@echo "make bench           costs beside Linux's and the budgets"

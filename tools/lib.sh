@@ -139,12 +139,17 @@ machine_serial()
 	qemu_command+=(-chardev "file,id=tty$1,path=${2//,/,,}" -device "isa-serial,chardev=tty$1,index=$1")
 }
 
-# machine_boot fast|uefi COMMAND-LINE: what it boots, from $scratch/initrd.cpio; with first_efi set,
-# firmware starts that file, which finds Postern as \EFI\BOOT\POSTERN.EFI
+# machine_boot fast|uefi|linux COMMAND-LINE: what it boots, from $scratch/initrd.cpio; with first_efi
+# set, firmware starts that file, which finds Postern as \EFI\BOOT\POSTERN.EFI
 machine_boot()
 {
 	local build=$POSTERN_TOP/build code vars
 
+	if [ "$1" = linux ]; then
+		need_file "$POSTERN_CACHE/linux/vmlinuz" "run tools/setup linux"
+		qemu_command+=(-kernel "$POSTERN_CACHE/linux/vmlinuz" -initrd "$scratch/initrd.cpio" -append "$2")
+		return
+	fi
 	if [ "$1" = fast ]; then
 		need_file "$build/postern.elf" "run make"
 		qemu_command+=(-kernel "$build/postern.elf" -initrd "$scratch/initrd.cpio" -append "$2")
@@ -241,25 +246,26 @@ machine_run()
 	esac
 }
 
-# machine_status LOG: prints the exit status that the kernel wrote as the log's last line
+# machine_status LOG: prints the exit status that the system wrote as the log's last line
 machine_status()
 {
-	tail -n 1 "$1" | tr -d '\r' | sed -n 's/^\(\[ *[0-9.]*\] \)\{0,1\}postern: exit status \([0-9]\{1,3\}\)$/\2/p'
+	tail -n 1 "$1" | tr -d '\r' | sed -n 's/^\(\[ *[0-9.]*\] \)\{0,1\}\(postern\|linux\): exit status \([0-9]\{1,3\}\)$/\3/p'
 }
 
-# machine_result LOG SECONDS RUN-STATUS: says what went wrong, if anything; sets result to the
-# exit status: the program's, 124 (time-out) or 125 (Postern failed).
+# machine_result LOG SECONDS RUN-STATUS [SYSTEM]: says what went wrong, if anything; sets result to the
+# exit status: the program's, 124 (time-out) or 125 (Postern, or the other system, failed).
 machine_result()
 {
+	local system=${4:-Postern}
 	result=$(machine_status "$1")
 	if [ "$3" = 124 ]; then
 		result=124
 		say "no end after $2 seconds"
 	elif [ -z "$result" ]; then
 		result=125
-		say "Postern ended without an exit status"
+		say "$system ended without an exit status"
 		head -n 5 "$scratch/qemu.err" >&2
 	elif [ "$result" = 125 ]; then
-		say "Postern failed: $(tr -d '\r' <"$1" | grep -v 'postern: exit status\|audit: clean' | tail -n 1)"
+		say "$system failed: $(tr -d '\r' <"$1" | grep -v ': exit status\|audit: clean' | tail -n 1)"
 	fi
 }

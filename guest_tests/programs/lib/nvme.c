@@ -67,12 +67,13 @@ int nvme_submit(struct nvme *n, struct nvme_queue *q, const struct nvme_command 
 	command_put(q, c);
 	__sync_synchronize();
 	*q->doorbell = q->tail;
-	for (unsigned tries = 0; !completion_is_there(q); tries++) {
-		if (tries == 5)
-			return -1;
+	/* Not before its interrupt: two that stand open at once may be delivered as one. */
+	for (unsigned tries = 0; tries < 5; tries++) {
 		n->interrupts += vfio_wait(q->irq, 1000);
+		if (completion_is_there(q))
+			return completion_take(q);
 	}
-	return completion_take(q);
+	return -1;
 }
 
 unsigned nvme_burst(struct nvme *n, const struct nvme_command *c, unsigned count, unsigned ms)
