@@ -13,7 +13,7 @@
 #include "pci/internal.h"
 
 #define ACS_NEEDED (PCI_ACS_SV | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
-#define ACS_DWORD_CTRL 8 /* control of the ports whose registers are dwords */
+#define ACS_DWORD_CTRL 8 /* control of the ports whose registers are dwords; all bits are in the low halves */
 
 /* Chipset configuration registers, at the LPC bridge's RCBA, as Linux uses them. */
 #define PCH_LPC 0xf8 /* 1f.0 */
@@ -29,8 +29,7 @@
 
 static u32 acs_cap(const struct pci_dev *d)
 {
-	return d->quirks & PCI_QUIRK_ACS_DWORD ? pci_read32(d, d->cap_acs + PCI_ACS_CAP) :
-						 pci_read16(d, d->cap_acs + PCI_ACS_CAP);
+	return pci_read16(d, d->cap_acs + PCI_ACS_CAP);
 }
 
 static u32 acs_ctrl(const struct pci_dev *d)

@@ -63,7 +63,7 @@ volatile void *arch_map_uncached(paddr_t pa, u64 size)
 {
 	int i = find(pa, size);
 
-	return i < 0 || !range[i].backing ? NULL : (volatile u8 *)range[i].backing + (pa - range[i].pa);
+	return !size || i < 0 || !range[i].backing ? NULL : (volatile u8 *)range[i].backing + (pa - range[i].pa);
 }
 
 static u32 in(u16 port, unsigned size)
