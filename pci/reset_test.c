@@ -29,6 +29,7 @@ static int setup(void **state)
 {
 	(void)state;
 	host_init();
+	host_time_step = 100 * NS_PER_US; /* waits are long here */
 	host_mmio_reset();
 	host_mmio_add(BAR0, sizeof(table), NULL, table);
 	memset(table, 0, sizeof(table));

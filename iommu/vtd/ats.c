@@ -14,6 +14,8 @@
  * not answer: that one is quarantined, and nobody else notices.  While a function is reset or asleep its ATS
  * is off, its TLB empty, and it is not asked.
  */
+#include <stdio.h>
+
 #include "iommu/vtd/vtd.h"
 
 #include "kernel/options.h"
@@ -81,22 +83,6 @@ static void ats_pause(struct pci_dev *dev, bool before)
 	mutex_unlock(&d->lock);
 }
 
-/* Does ats=[SSSS:]BB:DD.F,... name it? */
-static bool named(const struct pci_dev *dev)
-{
-	const char *word = option_get("ats");
-
-	while (word) {
-		size_t n = strcspn(word, ",");
-		const char *name = dev->name + (n == 7 && !dev->segment ? 5 : 0);
-
-		if (strlen(name) == n && !strncmp(word, name, n))
-			return true;
-		word = word[n] ? word + n + 1 : NULL;
-	}
-	return false;
-}
-
 /* A structure of this type and flag that names the function or, for ATSR, a root port above it. */
 static bool table_says(const struct pci_dev *dev, u16 type, u8 flag, bool everywhere)
 {
@@ -127,26 +113,39 @@ static const char *ats_obstacle(struct vtd_dev *v)
 	return NULL;
 }
 
+static void ats_decide(struct pci_dev *dev, const char *who)
+{
+	struct vtd_dev *v = vtd_dev_of(dev);
+	const char *why = v->ats ? NULL : ats_obstacle(v);
+
+	if (why)
+		log_warn("%s: ATS stays off, though %s: %s", dev->name, who, why);
+	if (why || v->ats)
+		return;
+	v->ats_depth = (u8)PCI_ATS_CAP_QDEP(pci_read16(dev, v->ats_cap + PCI_ATS_CAP));
+	v->ats = dev->ats = true;
+	log_warn("%s: ATS is on for who has it, as %s: the device is trusted with translated addresses", dev->name, who);
+}
+
 void vtd_ats_init(void)
 {
+	const char *word = option_get("ats"); /* [SSSS:]BB:DD.F,... */
 	struct pci_dev *dev;
-	const char *why;
+	char name[16];
 
 	pci_set_reset_hook(ats_pause);
-	pci_for_each(dev) {
-		struct vtd_dev *v = vtd_dev_of(dev);
-		bool asked = named(dev);
+	while (word && *word) {
+		int n = (int)strcspn(word, ",");
 
-		if (!asked && !table_says(dev, DMAR_SATC, DMAR_ATC_REQUIRED, false))
-			continue;
-		why = ats_obstacle(v);
-		if (why) {
-			log_warn("%s: ATS stays off: %s", dev->name, why);
-			continue;
-		}
-		v->ats_depth = (u8)PCI_ATS_CAP_QDEP(pci_read16(dev, v->ats_cap + PCI_ATS_CAP));
-		v->ats = dev->ats = true;
-		log_warn("%s: ATS is on for who has it, as %s: the device itself is trusted with translated addresses", dev->name,
-			 asked ? "ats= asks" : "firmware needs it (SATC)");
+		snprintf(name, sizeof(name), "%s%.*s", n < 12 ? "0000:" : "", n, word);
+		dev = pci_find_name(name);
+		if (dev)
+			ats_decide(dev, "ats= asks");
+		else
+			log_warn("ats=%.*s: there is no such function", n, word);
+		word += n + (word[n] == ',');
 	}
+	pci_for_each(dev)
+		if (table_says(dev, DMAR_SATC, DMAR_ATC_REQUIRED, false))
+			ats_decide(dev, "firmware needs it (SATC)");
 }

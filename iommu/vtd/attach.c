@@ -130,7 +130,7 @@ static int forget(struct vtd_dev *v, u16 tag, u16 did)
 static void context_clear(struct vtd_dev *v)
 {
 	for (unsigned i = 0; i < v->naliases; i++)
-		(void)vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
+		vtd_context_clear(v->unit, alias_rid(&v->alias[i]));
 }
 
 static int context_block(struct vtd_dev *v, u16 did)

@@ -83,20 +83,18 @@ int vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want)
 	return r;
 }
 
-bool vtd_context_clear(struct vtd_unit *u, u16 rid)
+void vtd_context_clear(struct vtd_unit *u, u16 rid)
 {
-	bool irq = spin_lock(&u->lock), present = false;
+	bool irq = spin_lock(&u->lock);
 	struct vtd_entry *e = context_find(u, rid);
 
 	if (e) {
-		present = e->lo & VTD_CONTEXT_P;
 		WRITE_ONCE(e->lo, 0);
 		arch_wmb();
 		WRITE_ONCE(e->hi, 0);
 		vtd_sync(u, e, sizeof(*e));
 	}
 	spin_unlock(&u->lock, irq);
-	return present;
 }
 
 bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out)

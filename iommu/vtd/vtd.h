@@ -162,9 +162,9 @@ struct vtd_entry vtd_inv_device_tlb(const struct vtd_dev *v, iova_t iova, unsign
 struct vtd_entry vtd_inv_iec_global(void);
 struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask);
 
-/* root.c: -ENOMEM, -EBUSY (another domain is there). vtd_context_clear: true when it was present. */
+/* root.c: -ENOMEM, -EBUSY (another domain is there). */
 int must_check vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want);
-bool vtd_context_clear(struct vtd_unit *u, u16 rid);
+void vtd_context_clear(struct vtd_unit *u, u16 rid);
 struct vtd_entry vtd_context_entry(const struct vtd_dev *v, const struct vtd_presence *p); /* v->domain is set */
 bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out);
 
