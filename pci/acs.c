@@ -94,20 +94,6 @@ void pci_acs_enable(struct pci_dev *d)
 		pci_write16(d, d->cap_acs + PCI_ACS_CTRL, (u16)ctrl);
 }
 
-bool pci_acs_pass_translated(struct pci_dev *d)
-{
-	struct pci_dev *p;
-
-	for (p = d->parent; p; p = p->parent)
-		if (!pci_is_port(p) && p->type != PCI_UPSTREAM)
-			return false;
-	for (p = d->parent; p; p = p->parent) {
-		p->ats_below = true;
-		pci_acs_enable(p);
-	}
-	return true;
-}
-
 /* The needed bits that are neither set nor hard-wired. */
 static u32 acs_missing(const struct pci_dev *d)
 {
@@ -115,6 +101,35 @@ static u32 acs_missing(const struct pci_dev *d)
 	if (!d->cap_acs || pci_read32(d, PCI_VENDOR_ID) == ~0u)
 		return ACS_NEEDED;
 	return ACS_NEEDED & acs_cap(d) & ~acs_ctrl(d);
+}
+
+static const struct pci_dev *top(const struct pci_dev *d)
+{
+	return d->parent ? top(d->parent) : d;
+}
+
+bool pci_acs_pass_translated(struct pci_dev *d, char *why, size_t n)
+{
+	struct pci_dev *p;
+
+	for (p = d->parent; p; p = p->parent) {
+		if (pci_is_port(p) || p->type == PCI_UPSTREAM)
+			continue;
+		snprintf(why, n, "%s above it changes requester ids", p->name);
+		return false;
+	}
+	pci_for_each(p) {
+		if (!pci_is_port(p) || p->segment != d->segment || (p->type == PCI_DOWNSTREAM && top(p) != top(d)) ||
+		    p->quirks & PCI_QUIRK_ISOLATED || !(acs_missing(p) & PCI_ACS_SV))
+			continue;
+		snprintf(why, n, "port %s lacks ACS SV: what is below it could send under its id", p->name);
+		return false;
+	}
+	for (p = d->parent; p; p = p->parent) {
+		p->ats_below = true;
+		pci_acs_enable(p);
+	}
+	return true;
 }
 
 static bool acs_complete(const struct pci_dev *d, char *why, size_t n)

@@ -387,10 +387,60 @@ static int setup(void **state)
 	return 0;
 }
 
+/* ATS: translated requests pass the ports above the function, if nobody else can send under its id. */
+static void test_translated(void **state)
+{
+	static const struct { u16 root, down, beside, other; const char *lacks; } machine[] = {
+		{ ALL, ALL, ALL, 0, NULL }, /* the other switch is behind another port, which checks sources */
+		{ ALL, ALL, ALL & ~PCI_ACS_SV, ALL, "0000:02:01.0 lacks ACS SV" },
+		{ ALL, ALL, 0, ALL, "0000:02:01.0 lacks ACS SV" },
+		{ 0, ALL, ALL, ALL, "0000:00:01.0 lacks ACS SV" },
+	};
+	struct model_fn *root, *down, *beside;
+	char why[128];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(machine); i++) {
+		bool may = !machine[i].lacks;
+
+		start("");
+		root = function(0, 1, PCI_ROOT_PORT, machine[i].root);
+		function(1, 0, PCI_UPSTREAM, 0);
+		down = function(2, 0, PCI_DOWNSTREAM, machine[i].down);
+		beside = model_fn_add(0, 2, 1, 0, 0x1b36, 0x000c, 0x060400);
+		model_bridge(beside, 8, 8);
+		model_express(beside, PCI_DOWNSTREAM, false);
+		if (machine[i].beside)
+			model_acs(beside, ALL, 0, machine[i].beside); /* bits that cannot be set */
+		function(3, 0, PCI_ENDPOINT, 0);
+		beside = model_fn_add(0, 0, 2, 0, 0x1b36, 0x000c, 0x060400);
+		model_bridge(beside, 20, 22);
+		model_express(beside, PCI_ROOT_PORT, false);
+		model_acs(beside, ALL, 0, ALL);
+		beside = model_fn_add(0, 20, 0, 0, 0x1b36, 0x000c, 0x060400);
+		model_bridge(beside, 21, 22);
+		model_express(beside, PCI_UPSTREAM, false);
+		beside = model_fn_add(0, 21, 0, 0, 0x1b36, 0x000c, 0x060400);
+		model_bridge(beside, 22, 22);
+		model_express(beside, PCI_DOWNSTREAM, false);
+		if (machine[i].other)
+			model_acs(beside, machine[i].other, KEPT, machine[i].other);
+		model_pci_scan();
+		assert_int_equal(pci_acs_pass_translated(pci_find_name("0000:03:00.0"), why, sizeof(why)), may);
+		assert_true(may || strstr(why, machine[i].lacks));
+		if (machine[i].root)
+			assert_int_equal(ctrl_of(root), may ? NEEDED : NEEDED | PCI_ACS_TB);
+		assert_int_equal(ctrl_of(down), may ? NEEDED : NEEDED | PCI_ACS_TB);
+		if (machine[i].other)
+			assert_int_equal(ctrl_of(beside), NEEDED | PCI_ACS_TB);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_enabled),    cmocka_unit_test(test_isolated), cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_enabled),    cmocka_unit_test(test_translated),
+		cmocka_unit_test(test_isolated), cmocka_unit_test(test_bits),
 		cmocka_unit_test(test_override),   cmocka_unit_test(test_configured), cmocka_unit_test(test_chipset),
 		cmocka_unit_test(test_quirks),     cmocka_unit_test(test_aliases), cmocka_unit_test(test_many_aliases),
 	};

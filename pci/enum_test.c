@@ -50,6 +50,7 @@ static void test_machine(void **state)
 	struct pci_dev *d;
 	u16 ats, sriov;
 	u32 last = 0;
+	char why[96];
 
 	(void)state;
 	drive = nvme(1, 0, 0xfe000000);
@@ -99,7 +100,7 @@ static void test_machine(void **state)
 	/* needed bits and translation blocking on, egress control and direct translated off */
 	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f);
 	/* who uses ATS takes translation blocking from the ports above, now and for good, and nothing else */
-	assert_true(pci_acs_pass_translated(pci_find_name("0000:01:00.0")));
+	assert_true(pci_acs_pass_translated(pci_find_name("0000:01:00.0"), why, sizeof(why)));
 	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f & ~PCI_ACS_TB);
 	pci_acs_enable(pci_find(0, 0, 1 << 3));
 	assert_int_equal(model_get(port, port->acs + PCI_ACS_CTRL, 2), 0x1f & ~PCI_ACS_TB);

@@ -132,9 +132,9 @@ const char *pci_type_name(const struct pci_dev *d);
 /* ---- ACS and aliases (6.12; VFIO-ABI 8) -----------------------------------------------------*/
 /* Is peer-to-peer below/at this function impossible? If not, why[] says which bits are missing. */
 bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n);
-/* Let requests of this function that carry translated addresses through the ports above it (TB off). False: a
- * bridge above it does not carry them. */
-bool must_check pci_acs_pass_translated(struct pci_dev *d);
+/* Let requests of this function that carry translated addresses through the ports above it (TB off). False, and why[] says
+ * what is in the way: a bridge that changes ids, or a port that lets others use its id. */
+bool must_check pci_acs_pass_translated(struct pci_dev *d, char *why, size_t n);
 /* Every requester id under which this function's requests may appear upstream, itself first:
  * fn(dev, segment, bus, devfn, representative bridge or dev, arg). Ends early when fn returns nonzero. */
 struct pci_alias { u16 segment; u8 bus, devfn; struct pci_dev *owner; };

@@ -95,8 +95,8 @@ static bool table_says(const struct pci_dev *dev, u16 type, u8 flag, bool everyw
 	return false;
 }
 
-/* Why the function cannot use ATS; NULL: it can. */
-static const char *ats_obstacle(struct vtd_dev *v)
+/* Why the function cannot use ATS; NULL: it can, and the ports above it know. */
+static const char *ats_obstacle(struct vtd_dev *v, char *why, size_t n)
 {
 	struct pci_dev *dev = v->pci;
 	struct pci_alias alias[PCI_MAX_ALIASES];
@@ -108,15 +108,16 @@ static const char *ats_obstacle(struct vtd_dev *v)
 		return "its unit knows no device TLBs";
 	if (dev->parent && !table_says(dev, DMAR_ATSR, DMAR_ALL_PORTS, true) && !table_says(dev, DMAR_ATSR, 0, false))
 		return "firmware names no root port above it as able (ATSR)"; /* 8.5; integrated functions need none */
-	if (pci_dma_aliases(dev, alias) > 1 || !pci_acs_pass_translated(dev))
-		return "a bridge above it changes requester ids";
-	return NULL;
+	if (pci_dma_aliases(dev, alias) > 1)
+		return "it sends under several requester ids";
+	return pci_acs_pass_translated(dev, why, n) ? NULL : why;
 }
 
 static void ats_decide(struct pci_dev *dev, const char *who)
 {
 	struct vtd_dev *v = vtd_dev_of(dev);
-	const char *why = v->ats ? NULL : ats_obstacle(v);
+	char buf[96];
+	const char *why = v->ats ? NULL : ats_obstacle(v, buf, sizeof(buf));
 
 	if (why)
 		log_warn("%s: ATS stays off, though %s: %s", dev->name, who, why);

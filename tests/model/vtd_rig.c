@@ -13,11 +13,14 @@ struct pci_dev *rig_dev[RIG_DEVS];
 struct iommu_group rig_group[RIG_DEVS];
 u16 rig_command[65536];
 u16 rig_ats[65536];
+u16 rig_acs[65536];
 
 const struct vm_config rig_plain = {
 	.sagaw = 6, .large = 3, .width = 48, .max_mask = 18, .nd = 2, .records = 4, .record_offset = 0x220,
 	.remap = true, .eim = true, .drain = true,
 };
+
+#define ACS (PCI_ACS_SV | PCI_ACS_TB | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 
 static bool has_ats(u16 rid)
 {
@@ -38,6 +41,8 @@ static u32 cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 	case 0x100: return has_ats(rid) ? 1u << 16 | PCI_EXT_CAP_ID_ATS : 0;
 	case 0x100 + PCI_ATS_CAP: return RIG_ATS_DEPTH;
 	case 0x100 + PCI_ATS_CTRL: return rig_ats[rid];
+	case 0x200 + PCI_ACS_CAP: return ACS;
+	case 0x200 + PCI_ACS_CTRL: return rig_acs[rid];
 	default: return 0;
 	}
 }
@@ -48,6 +53,8 @@ static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32
 	(void)size;
 	if (off == PCI_COMMAND)
 		rig_command[bus << 8 | devfn] = (u16)v;
+	if (off == 0x200 + PCI_ACS_CTRL)
+		rig_acs[bus << 8 | devfn] = (u16)v;
 	if (off != 0x100 + PCI_ATS_CTRL || !has_ats((u16)(bus << 8 | devfn)))
 		return;
 	rig_ats[bus << 8 | devfn] = (u16)v;
@@ -69,6 +76,8 @@ static struct pci_dev *add(u8 bus, u8 slot, u8 fn, struct pci_dev *parent, enum 
 	d->cfg_size = 4096;
 	d->header_type = secondary ? 1 : 0;
 	d->secondary = d->subordinate = secondary;
+	d->cap_acs = type == PCI_ROOT_PORT ? 0x200 : 0;
+	rig_acs[pci_rid(d)] = ACS;
 	snprintf(d->name, sizeof(d->name), "0000:%02x:%02x.%x", bus, slot, fn);
 	rig_command[pci_rid(d)] = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
 	TAILQ_INSERT_TAIL(&pci_devices, d, link);

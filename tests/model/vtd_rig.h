@@ -28,6 +28,7 @@ extern struct pci_dev *rig_dev[RIG_DEVS];
 extern struct iommu_group rig_group[RIG_DEVS];
 extern u16 rig_command[65536]; /* PCI command registers by requester id */
 extern u16 rig_ats[65536];     /* ATS control of NIC, NVME, LEGACY and CARD */
+extern u16 rig_acs[65536];     /* ACS control of the root ports */
 #define RIG_ATS_DEPTH 5        /* invalidations that they can queue */
 
 extern const struct vm_config rig_plain; /* not coherent, 4-level, 2M 1G, page-selective, drains */

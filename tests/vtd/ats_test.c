@@ -70,7 +70,12 @@ static void test_who_may(void **state)
 	assert_false(may_use(RIG_NVME));    /* not named */
 	assert_false(may_use(RIG_LEGACY));  /* behind a bridge that changes ids */
 	assert_false(may_use(RIG_DISPLAY)); /* has no such capability */
-	assert_true(rig_dev[RIG_NIC]->parent->ats_below);
+	assert_int_equal(rig_acs[0xe0] & (PCI_ACS_TB | PCI_ACS_SV), PCI_ACS_SV); /* its port, and not the other */
+	assert_int_equal(rig_acs[0xe1] & (PCI_ACS_TB | PCI_ACS_SV), PCI_ACS_TB | PCI_ACS_SV);
+	rig_build(&with_ats, NULL); /* what is below a port that checks no sources could take its id */
+	rig_acs[0xe1] &= ~PCI_ACS_SV;
+	assert_int_equal(vtd_init(buf, rig_dmar(buf)), 0);
+	assert_false(may_use(RIG_NIC) || may_use(RIG_CARD));
 	with_ats.device_tlb = false;
 	start(&with_ats);
 	assert_false(may_use(RIG_NIC)); /* the unit knows nothing of it */
