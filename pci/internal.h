@@ -58,7 +58,6 @@ enum {
 	PCI_QUIRK_ALIAS_FN0 = 4,  /* also sends as function 0 of its slot */
 	PCI_QUIRK_ALIAS_FN1 = 8,  /* also sends as function 1 of its slot */
 	PCI_QUIRK_PCH_PORT = 16,  /* isolated once the chipset's registers say so (acs.c) */
-	PCI_QUIRK_SOUTHBRIDGE = 32, /* isolated when its place is the southbridge's */
 };
 u8 pci_quirks_of(const struct pci_dev *d);
 

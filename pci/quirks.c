@@ -47,12 +47,6 @@ static const struct range isolated[] = {
 	{ 0x10df, 0x0720, 0x0720 }, { BROADCOM, 0x16d7, 0x16d7 }, { BROADCOM, 0x1750, 0x1752 },
 };
 
-/* Functions of AMD's southbridges, on the root bus, where there is an AMD IOMMU (for files of such machines). */
-static const struct range southbridge[] = {
-	{ 0x1002, 0x4383, 0x4383 }, { 0x1002, 0x4385, 0x4385 }, { 0x1002, 0x4399, 0x4399 }, { 0x1002, 0x439c, 0x439d },
-	{ 0x1022, 0x7809, 0x7809 }, { 0x1022, 0x780f, 0x780f },
-};
-
 /* Send as function 0 of their slot, too: Ricoh. */
 static const struct range alias_fn0[] = { { 0x1180, 0xe832, 0xe832 }, { 0x1180, 0xe476, 0xe476 } };
 
@@ -69,7 +63,6 @@ static const struct { const struct range *range; size_t n; u8 flag; } quirks[] =
 	{ acs_dword, ARRAY_SIZE(acs_dword), PCI_QUIRK_ACS_DWORD },
 	{ pch_port, ARRAY_SIZE(pch_port), PCI_QUIRK_PCH_PORT },
 	{ isolated, ARRAY_SIZE(isolated), PCI_QUIRK_ISOLATED },
-	{ southbridge, ARRAY_SIZE(southbridge), PCI_QUIRK_SOUTHBRIDGE },
 	{ alias_fn0, ARRAY_SIZE(alias_fn0), PCI_QUIRK_ALIAS_FN0 },
 	{ alias_fn1, ARRAY_SIZE(alias_fn1), PCI_QUIRK_ALIAS_FN1 },
 };
@@ -84,8 +77,6 @@ u8 pci_quirks_of(const struct pci_dev *d)
 				flags |= quirks[i].flag;
 	if (d->type != PCI_ROOT_PORT)
 		flags &= (u8)~(PCI_QUIRK_ACS_DWORD | PCI_QUIRK_PCH_PORT);
-	if (flags & PCI_QUIRK_SOUTHBRIDGE)
-		flags = d->multifunction && !d->parent ? PCI_QUIRK_ISOLATED : 0;
 	/* VT-d 3.16: endpoints integrated in Intel's root complex do no untranslated peer-to-peer. */
 	if (d->vendor == INTEL && d->type == PCI_RC_ENDPOINT)
 		flags |= PCI_QUIRK_ISOLATED;

@@ -112,6 +112,26 @@ static void model_function(const struct topo_fn *f, bool enable)
 	}
 }
 
+/* Function numbers above 7: each function names the next, and the port above forwards them. */
+static void model_ari(const struct topo *t, unsigned i)
+{
+	const struct topo_fn *f = &t->fn[i], *port = f->parent < 0 ? NULL : &t->fn[f->parent];
+	struct model_fn *m = model_fn_find((u16)f->segment, f->bus, f->devfn), *above;
+	unsigned next = i + 1;
+	u16 cap;
+
+	if (!f->ari || f->virtual || f->bridge || f->type == PCI_CONVENTIONAL || !port || !port->bridge)
+		return;
+	while (next < t->n && t->fn[next].virtual)
+		next++;
+	cap = model_ext_cap(m, PCI_EXT_CAP_ID_ARI, 8);
+	if (next < t->n && t->fn[next].segment == f->segment && t->fn[next].bus == f->bus)
+		model_put(m, cap + PCI_ARI_CAP, 2, (u32)t->fn[next].devfn << 8);
+	above = model_fn_find((u16)port->segment, port->bus, port->devfn);
+	if (port->type != PCI_CONVENTIONAL)
+		model_put(above, above->pcie + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI);
+}
+
 /* A function that the scan did not find. */
 static struct pci_dev *add(struct topo *t, struct topo_fn *f)
 {
@@ -132,6 +152,16 @@ static struct pci_dev *add(struct topo *t, struct topo_fn *f)
 	return d;
 }
 
+/* With an AMD IOMMU, which the kernel does not know, Linux counts functions of the southbridge as isolated. */
+static void isolate_southbridge(struct pci_dev *d)
+{
+	static const u32 ids[] = { 0x10024383, 0x10024385, 0x10024399, 0x1002439c, 0x1002439d, 0x10227809, 0x1022780f };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+		if (d->multifunction && !d->parent && ids[i] == ((u32)d->vendor << 16 | d->device))
+			d->quirks |= PCI_QUIRK_ISOLATED;
+}
+
 int topo_group(struct topo *t, const char *options, bool enable)
 {
 	static char words[1024];
@@ -150,6 +180,9 @@ int topo_group(struct topo *t, const char *options, bool enable)
 			return snprintf(t->error, sizeof(t->error), "segment %04x lies behind a VMD, and no function "
 					"has the flag drv:vmd", f->segment), t->error_line = f->line, -1;
 	}
+	for (unsigned i = 0; i < t->n; i++)
+		if (t->fn[i].segment < TOPO_VMD_SEGMENT)
+			model_ari(t, i);
 	model_pci_scan();
 	for (unsigned i = 0; i < t->n; i++) {
 		struct topo_fn *f = &t->fn[i];
@@ -159,6 +192,7 @@ int topo_group(struct topo *t, const char *options, bool enable)
 		f->dev = pci_find((u16)f->segment, f->bus, f->devfn);
 		if (!f->dev)
 			f->dev = add(t, f);
+		isolate_southbridge(f->dev);
 	}
 	if (iommu_groups_build())
 		abort();
