@@ -38,10 +38,8 @@ typedef void relation_fn(struct build *b, unsigned x, unsigned y, const char *wh
 
 static unsigned find_root(struct build *b, unsigned i)
 {
-	while (b->node[i].root != i) {
-		b->node[i].root = b->node[b->node[i].root].root;
+	while (b->node[i].root != i)
 		i = b->node[i].root;
-	}
 	return i;
 }
 
@@ -121,11 +119,9 @@ static bool relate_aliases(struct build *b, unsigned i, relation_fn *fn)
 /* Functions i and k belong together because requests get past function `leak`. */
 static void relate_leak(struct build *b, unsigned i, unsigned k, unsigned leak, relation_fn *fn)
 {
-	const struct pci_dev *d = b->node[leak].dev;
 	char why[96];
 
-	if (pci_acs_isolated(d, why, sizeof(why)) || !why[0])
-		snprintf(why, sizeof(why), "%s is not isolated", d->name);
+	pci_acs_isolated(b->node[leak].dev, why, sizeof(why));
 	fn(b, i, k, why);
 }
 

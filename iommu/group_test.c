@@ -197,6 +197,23 @@ static void test_switch(void **state)
 	assert_string_equal(reason("0000:04:00.0"), "port 0000:02:00.0 lacks ACS RR UF");
 }
 
+/* What is known of a machine may begin with a switch's ports. */
+static void test_partial(void **state)
+{
+	(void)state;
+	model_pci_clear();
+	port(0, 0, 0, PCI_DOWNSTREAM, 1, 1, ACS_ALL);
+	port(0, 1, 0, PCI_DOWNSTREAM, 2, 2, PCI_ACS_SV);
+	endpoint(1, 0, 0);
+	endpoint(2, 0, 0);
+	model_pci_scan();
+	build(true);
+	assert_false(together("0000:01:00.0", "0000:02:00.0"));
+	build(false);
+	assert_true(together("0000:00:00.0", "0000:02:00.0"));
+	assert_true(together("0000:01:00.0", "0000:02:00.0"));
+}
+
 static void test_reasons(void **state)
 {
 	struct model_fn *f;
@@ -471,7 +488,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recorded),   cmocka_unit_test(test_derived),
 		cmocka_unit_test(test_unlabelled), cmocka_unit_test(test_made),
-		cmocka_unit_test(test_switch),     cmocka_unit_test(test_reasons),
+		cmocka_unit_test(test_switch),     cmocka_unit_test(test_partial), cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_quirk_alias), cmocka_unit_test(test_large_group),
 		cmocka_unit_test(test_properties),
 	};
