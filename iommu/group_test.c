@@ -259,11 +259,14 @@ static void test_quirk_alias(void **state)
 	model_express(f, PCI_RC_ENDPOINT, false);
 	model_acs(f, ACS_ALL, 0, ACS_ALL);
 	model_multifunction(f);
-	f = model_fn_add(0, 0, 3, 1, 0x1b4b, 0x91a4, 0x01018f);
-	model_express(f, PCI_RC_ENDPOINT, false);
-	model_acs(f, ACS_ALL, 0, ACS_ALL);
+	for (u8 fn = 1; fn < 3; fn++) {
+		f = model_fn_add(0, 0, 3, fn, 0x1b4b, 0x91a4, 0x01018f);
+		model_express(f, PCI_RC_ENDPOINT, false);
+		model_acs(f, ACS_ALL, 0, ACS_ALL);
+	}
 	model_pci_scan();
 	build(true);
+	assert_false(together("0000:00:03.0", "0000:00:03.2"));
 	assert_true(together("0000:00:03.0", "0000:00:03.1"));
 	assert_string_equal(reason("0000:00:03.0"), "0000:00:03.0 also sends as function 1");
 }
