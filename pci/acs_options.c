@@ -13,7 +13,6 @@
 #include "kernel/options.h"
 #include "pci/internal.h"
 
-#define ACS_SETTABLE (PCI_ACS_SV | PCI_ACS_TB | PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_UF)
 #define ENDS ",;" /* and the end of the string, for strchr() */
 /* Types that keep their functions apart with ACS, and need none when they have one function. */
 #define MULTIFUNCTION_TYPES (BIT(PCI_ENDPOINT) | BIT(PCI_LEGACY_ENDPOINT) | BIT(PCI_UPSTREAM) | BIT(PCI_RC_ENDPOINT))
@@ -66,8 +65,9 @@ u32 pci_acs_configured(const struct pci_dev *d, u32 cap, u32 ctrl)
 		if (s[n] != '@' || !(word_is(device, d->name) || word_is(device, d->name + 5) ||
 				     (!strncmp(device, "pci:", 4) && ids_match(d, device + 4, true))))
 			continue;
+		/* What isolates is on already; egress control and direct translated requests stay off. */
 		for (u32 bit = 1; n--; bit <<= 1)
-			ctrl = s[n] == '0' ? ctrl & ~bit : s[n] == '1' ? ctrl | (bit & cap & ACS_SETTABLE) : ctrl;
+			ctrl = s[n] == '0' ? ctrl & ~bit : s[n] == '1' ? ctrl | (bit & cap & PCI_ACS_TB) : ctrl;
 		log_warn("pci %s: ACS control is 0x%02x, by pci=config_acs=", d->name, ctrl);
 		break;
 	}

@@ -149,7 +149,7 @@ static void test_override(void **state)
 		{ "pcie_acs_override=id:1b36:000d,id:8086:1", false, true, false, false },
 		{ "pcie_acs_override=down", false, false, false, false },
 		{ "pcie_acs_override=downstreams", false, false, false, false },
-		{ "pcie_acs_override=id:0:0,id:,id::,id:1b36,id:1b36:,id:1b36:000c:", false, false, false, false },
+		{ "pcie_acs_override=id:0:0,id:0:c,id:1b36:0,id:,id::,id:1b36,id:1b36:,id:1b36:000c:", false, false, false, false },
 		{ "pcie_acs_override", false, false, false, false },
 		{ "", false, false, false, false },
 	};
@@ -197,6 +197,10 @@ static void test_configured(void **state)
 		{ "pci=config_acs=0@00:01.00", 0x1f, 0x1d },
 		{ "pci=config_acs=0@pci:0:0:0", 0x1f, 0x1d },
 		{ "pci=config_acs=0@pci:", 0x1f, 0x1d },
+		{ "pci=config_acs=0@pci:0:", 0x1f, 0x1d },
+		{ "pci=config_acs=0@pci::0", 0x1f, 0x1d },
+		{ "pci=config_acs=0@pci:0/0", 0x1f, 0x1d },
+		{ "pci=config_acs=0@pci:8086:0", 0x1f, 0x1d },
 		{ "pci=config_acs", 0x1f, 0x1d },
 		{ "pci", 0x1f, 0x1d },
 	};
