@@ -44,7 +44,8 @@ s64 must_check mm_remap(struct mm *mm, uaddr_t old, u64 old_len, u64 new_len, in
 /* brk(2): sets up at exec with mm_brk_init, then returns the current break as Linux does. */
 void mm_brk_init(struct mm *mm, uaddr_t start);
 uaddr_t mm_brk(struct mm *mm, uaddr_t want);
-/* Serve a page fault; access is enum arch_fault bits. -EFAULT (SIGSEGV), -EIO (SIGBUS), -ENOMEM. */
+/* Serve a page fault; access is enum arch_fault bits. -EFAULT (SIGSEGV), -EIO (SIGBUS), -ENOMEM, -EBUSY
+ * (a gate says "soon", and thread_interrupted()). */
 int must_check mm_fault(struct mm *mm, uaddr_t addr, unsigned access);
 /* Copy into/out of another address space (exec's stack). */
 int must_check mm_write(struct mm *mm, uaddr_t dst, const void *src, size_t n);

@@ -4,6 +4,9 @@
  *
  * mm->lock is held from the look at the object (and the gate of a physical one) until the leaf is
  * written, so a zap that follows the closing of a gate finds every leaf there is.
+ *
+ * A gate that says -EBUSY opens or closes for good before long (a device in reset): the fault waits
+ * without the lock, and is given up when the thread has something else to do.
  */
 #include "kernel/vma.h"
 
@@ -51,14 +54,28 @@ static int find_page(struct mm *mm, uaddr_t addr, unsigned access, bool alloc, s
 	return 0;
 }
 
+#define GATE_STEP_MS 1
+
+/* find_page() for those who want the page itself; takes the lock. */
+static int lock_page(struct mm *mm, uaddr_t addr, unsigned access, struct mm_page *out)
+{
+	int err;
+
+	mutex_lock(&mm->lock);
+	while ((err = find_page(mm, addr, access, true, out)) == -EBUSY && !thread_interrupted()) {
+		mutex_unlock(&mm->lock);
+		thread_sleep_until(arch_now_ns() + GATE_STEP_MS * NS_PER_MS);
+		mutex_lock(&mm->lock);
+	}
+	return err;
+}
+
 int mm_fault(struct mm *mm, uaddr_t addr, unsigned access)
 {
 	struct mm_page page;
 	struct pt_leaf leaf;
-	int err;
+	int err = lock_page(mm, addr, access, &page);
 
-	mutex_lock(&mm->lock);
-	err = find_page(mm, addr, access, true, &page);
 	if (err)
 		goto out;
 	if (pt_lookup(&mm->pt, addr, &leaf)) {
@@ -84,10 +101,8 @@ int mm_with_page(struct mm *mm, uaddr_t addr, unsigned access,
 		 int (*fn)(void *arg, const struct mm_page *page), void *arg)
 {
 	struct mm_page page;
-	int err;
+	int err = lock_page(mm, addr, access, &page);
 
-	mutex_lock(&mm->lock);
-	err = find_page(mm, addr, access, true, &page);
 	if (!err)
 		err = fn(arg, &page);
 	mutex_unlock(&mm->lock);

@@ -18,8 +18,8 @@ struct mobj;
 /* size: bytes, rounded up to 4 KiB. small: 4 KiB pages only (MADV_NOHUGEPAGE). NULL: no memory. */
 struct mobj *mobj_create_anon(u64 size, bool small);
 /*
- * Fixed physical range, mapped uncached. gate(arg): 0 when it may be touched now, else -EIO (the
- * program gets SIGBUS). release(arg) runs when the last reference goes.
+ * Fixed physical range, mapped uncached. gate(arg): 0 when it may be touched now, -EBUSY: ask again
+ * soon, else -EIO (the program gets SIGBUS). release(arg) runs when the last reference goes.
  */
 struct mobj *mobj_create_phys(paddr_t base, u64 size, int (*gate)(void *arg),
 			      void (*release)(void *arg), void *arg);

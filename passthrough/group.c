@@ -212,6 +212,11 @@ static const struct file_ops group_fops = {
 	.release = group_release,
 };
 
+struct vfio_group *vfio_group_of(const struct file *f)
+{
+	return f->ops == &group_fops ? f->priv : NULL;
+}
+
 static int group_open(struct node *n, struct file *f)
 {
 	struct vfio_group *g = node_priv(n);

@@ -17,7 +17,7 @@ static int bar_gate(void *arg)
 {
 	struct vfio_device *v = arg;
 
-	return READ_ONCE(v->mem_on) ? 0 : -EIO;
+	return READ_ONCE(v->mem_on) ? 0 : READ_ONCE(v->in_reset) ? -EBUSY : -EIO;
 }
 
 void vfio_pci_mem_off(struct vfio_device *v)
@@ -125,9 +125,27 @@ void vfio_pci_disable(struct vfio_device *v)
 	if (!pci_dev_usable(d))
 		return;
 	pci_restore(d, &v->saved);
-	if (v->reset_works && pci_reset(d))
-		log_err("vfio-pci %s: reset at close failed; it will not be handed out again", d->name);
+	if (!v->reset_works)
+		vfio_hot_reset_idle(v);
+	else if (pci_reset(d))
+		log_err("vfio-pci %s: reset at close failed", d->name);
 	pci_set_master(d, false);
+}
+
+void vfio_pci_reset_begin(struct vfio_device *v)
+{
+	mutex_lock(&v->mem_lock);
+	WRITE_ONCE(v->in_reset, true);
+	vfio_pci_mem_off(v);
+}
+
+void vfio_pci_reset_end(struct vfio_device *v)
+{
+	vfio_irqs_hold(v);
+	if (v->opens)
+		vfio_pci_mem_update(v);
+	WRITE_ONCE(v->in_reset, false);
+	mutex_unlock(&v->mem_lock);
 }
 
 int vfio_pci_reset(struct vfio_device *v)
@@ -136,13 +154,11 @@ int vfio_pci_reset(struct vfio_device *v)
 
 	if (!v->reset_works)
 		return refuse(-EINVAL, "%s has no working function reset", v->pci->name);
-	mutex_lock(&v->mem_lock);
-	vfio_pci_mem_off(v);
+	vfio_pci_reset_begin(v);
 	ret = pci_reset(v->pci);
-	vfio_irqs_hold(v);
-	if (!ret)
-		vfio_pci_mem_update(v);
-	mutex_unlock(&v->mem_lock);
+	vfio_pci_reset_end(v);
+	if (ret && !pci_dev_usable(v->pci))
+		return refuse(ret, "%s did not come back from its reset: %s", v->pci->name, v->pci->why_broken);
 	return ret;
 }
 
@@ -284,6 +300,10 @@ s64 vfio_pci_ioctl(struct vfio_device *v, u32 nr, uaddr_t arg)
 		ret = vfio_pci_reset(v);
 		mutex_unlock(&v->lock);
 		return ret;
+	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
+		return vfio_hot_reset_info(v, arg);
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		return vfio_hot_reset(v, arg);
 	default:
 		return -ENOTTY;
 	}

@@ -61,6 +61,22 @@ static void on_fault(const struct iommu_fault *f)
 		vfio_error(f->dev);
 }
 
+/* A write to the function's `reset`: as on Linux it works under an owner's hands. */
+static int reset_user(struct pci_dev *d)
+{
+	struct vfio_device *v = vfio_device_of(d);
+	int ret;
+
+	if (!v)
+		return pci_reset(d);
+	mutex_lock(&v->lock);
+	vfio_pci_reset_begin(v);
+	ret = pci_reset(d);
+	vfio_pci_reset_end(v);
+	mutex_unlock(&v->lock);
+	return ret;
+}
+
 static unsigned vfio_audit(void)
 {
 	struct iommu_group *g;
@@ -96,6 +112,7 @@ int vfio_init(void)
 	node_add_dir("/sys/module/vfio");
 	node_add_dir("/sys/module/vfio_pci");
 	iommu_set_fault_handler(on_fault);
+	pci_set_reset_user(reset_user);
 	audit_register(&auditor);
 	pci_for_each(d) {
 		if (!ours(d) || !d->group)

@@ -66,6 +66,7 @@ struct vfio_group {
 int must_check vfio_group_init(struct iommu_group *g);
 void vfio_group_device_closed(struct vfio_group *g);
 unsigned vfio_group_audit(struct vfio_group *g);
+struct vfio_group *vfio_group_of(const struct file *f); /* NULL: not a group's file */
 
 /* ---- device ---------------------------------------------------------------------------------*/
 enum vfio_irq_mode { VFIO_IRQ_NONE, VFIO_IRQ_INTX, VFIO_IRQ_MSI, VFIO_IRQ_MSIX };
@@ -111,6 +112,7 @@ struct vfio_device {
 	/* From first open to last close. */
 	struct mutex mem_lock;   /* decode and power changes against register access */
 	bool mem_on;             /* BARs may be touched: memory decode on and D0 */
+	bool in_reset;           /* until it ends, who touches a BAR waits */
 	bool reset_works;
 	struct pci_saved saved;  /* as handed out: bus master off */
 	struct mobj *bar[PCI_BARS];
@@ -149,6 +151,16 @@ void vfio_pci_mem_off(struct vfio_device *v);
 /* Look at the hardware again. mem_lock held. */
 void vfio_pci_mem_update(struct vfio_device *v);
 int must_check vfio_pci_reset(struct vfio_device *v);
+/* Around a reset: BARs are taken from everybody, and given back as hardware has them. Takes and leaves mem_lock;
+ * device lock held. */
+void vfio_pci_reset_begin(struct vfio_device *v);
+void vfio_pci_reset_end(struct vfio_device *v);
+
+/* pci_hot_reset.c */
+s64 vfio_hot_reset_info(struct vfio_device *v, uaddr_t arg);
+s64 vfio_hot_reset(struct vfio_device *v, uaddr_t arg);
+/* At the last close of a function that cannot be reset alone: its bus, if nobody has the others open. Device lock held. */
+void vfio_hot_reset_idle(struct vfio_device *v);
 
 /* pci_config.c */
 int must_check vfio_config_init(struct vfio_device *v);

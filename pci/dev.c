@@ -136,5 +136,6 @@ struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *pare
 	d->flr = has_flr(d);
 	pci_acs_enable(d);
 	pci_aer_init(d);
+	pci_reset_methods_init(d);
 	return d;
 }

@@ -62,8 +62,39 @@ enum {
 u8 pci_quirks_of(const struct pci_dev *d);
 
 /* ---- msi.c -----------------------------------------------------------------------------------*/
-/* Write the table again from what pci_msix_set() wrote; memory decode is on. */
-void pci_msix_rewrite(struct pci_dev *d);
+/* Write the table again from what pci_msix_set() wrote; memory decode is on. Does it read back so? */
+bool pci_msix_rewrite(struct pci_dev *d);
+
+/* ---- saved.c ---------------------------------------------------------------------------------*/
+/* All but the command register, which is left with decode and bus mastering off. False: the MSI-X table
+ * does not take what is written. */
+bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
+u16 pci_saved_command(const struct pci_saved *s);
+/* Does everything read as it was put back, or, `identity`, is this the same function? what: if not. */
+bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool identity, char *what, size_t n);
+
+/* ---- reset_methods.c, reset_nvme.c, reset_sysfs.c --------------------------------------------*/
+struct pci_reset_method {
+	const char *name; /* as in reset_method */
+	bool (*has)(const struct pci_dev *d);
+	void (*start)(struct pci_dev *d);
+	u16 settle_ms;
+};
+/* Number 1 to PCI_RESET_METHODS - 1, in Linux's order. */
+extern const struct pci_reset_method pci_reset_method[PCI_RESET_METHODS];
+enum { PCI_RESET_SPECIFIC = 1, PCI_RESET_FLR, PCI_RESET_AF_FLR, PCI_RESET_PM, PCI_RESET_BUS };
+/* May this method be used on this function now? */
+bool pci_reset_has(const struct pci_dev *d, unsigned method);
+/* The default list. As on Linux it is made when the function is found: of its bus the functions found
+ * before it are known then. */
+void pci_reset_methods_init(struct pci_dev *d);
+/* Linux's syntax: names in order, "default", or nothing for none. 0, -EINVAL: nothing changed. */
+int must_check pci_reset_methods_set(struct pci_dev *d, const char *text);
+size_t pci_reset_methods_get(const struct pci_dev *d, char *buf, size_t cap);
+/* A running NVMe controller writes its caches and stops; deadlines; what it does not do is logged. */
+void pci_nvme_shutdown(struct pci_dev *d);
+/* `reset` and `reset_method` in a function's directory, if it can be reset. */
+int must_check pci_reset_nodes(struct pci_dev *d);
 
 /* ---- aer.c -----------------------------------------------------------------------------------*/
 /* A function reports its errors from now on. */

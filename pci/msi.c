@@ -106,7 +106,7 @@ int pci_msix_enable(struct pci_dev *d)
 	/* All masked by the function while entries hold what the last owner left. */
 	pci_update16(d, flags, 0, PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE);
 	command = decode_on(d);
-	pci_msix_rewrite(d);
+	(void)pci_msix_rewrite(d); /* what it does not take, it does not send */
 	decode_back(d, command);
 	pci_update16(d, flags, PCI_MSIX_FLAGS_MASKALL, 0);
 	return 0;
@@ -133,10 +133,13 @@ void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m)
 	decode_back(d, command);
 }
 
-void pci_msix_rewrite(struct pci_dev *d)
+bool pci_msix_rewrite(struct pci_dev *d)
 {
-	if (!d->msix_map)
-		return;
-	for (unsigned i = 0; i < d->msix_vectors; i++)
+	bool ok = true;
+
+	for (unsigned i = 0; d->msix_map && i < d->msix_vectors; i++) {
 		entry_write(d, i, &d->msix_msgs[i]);
+		ok = ok && entry_of(d, i)[PCI_MSIX_ENTRY_LOWER_ADDR / 4] == (u32)d->msix_msgs[i].addr;
+	}
+	return ok;
 }

@@ -18,6 +18,7 @@
 #include "kernel/thread.h"
 
 #define PCI_BARS 6
+#define PCI_RESET_METHODS 6 /* and the end */
 
 /* What a device writes to raise a message interrupt; composed by the iommu. */
 struct msi_msg { u64 addr; u32 data; };
@@ -71,6 +72,9 @@ struct pci_dev {
 	bool resetting;             /* its reset is going on: a bridge's children come and go, and do
 				     * not answer; nobody's device-TLB is asked */
 	char why_broken[96];
+	u8 reset_methods[PCI_RESET_METHODS]; /* pci/reset_methods.c, in the order they are tried; 0: end */
+	struct mmio registers;      /* NVMe: BAR 0's first page, at */
+	paddr_t registers_at;
 	u8 quirks;                  /* pci/quirks.c */
 	struct mutex lock;          /* multi-step config sequences: sizing, reset, MSI set-up */
 
@@ -175,17 +179,25 @@ int pci_intx_init(void);
 
 /* ---- reset ----------------------------------------------------------------------------------*/
 /* Called around each reset with the device's lock held: before, when it is no bus master any more, and after,
- * when it answers and its config space is put back (but ATS is off); not after a reset that killed it. */
+ * when it answers and its config space is put back, before it is bus master; not after a reset that killed it. */
 void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before));
 /* The same for who puts a function to sleep (before it goes); pci_power_on() tells when it is back. */
 void pci_reset_notify(struct pci_dev *d, bool before);
-/* Function-level reset (PCIe FLR, AF FLR, or PM D3hot-D0 when NoSoftRst=0): saves config, quiesces, resets, polls with
- * deadlines, restores config (MSI/MSI-X and command included), verifies ids and BARs. 0; -ENOTTY no
- * method; -ETIMEDOUT or -EIO: the device did not come back and is marked broken. May sleep. */
+/* By the methods that reset_method names, in its order; one that says done and kept the function's
+ * state counts as none.  Saves config, shuts an NVMe controller down, stops bus mastering, awaits
+ * what is in flight, resets, polls with deadlines, puts config back (message interrupts and command
+ * included) and reads everything back. 0; -ENOTTY: no method (nothing changed); -ETIMEDOUT or -EIO:
+ * the function did not come back as it was, and was killed. May sleep up to a minute. */
 int must_check pci_reset(struct pci_dev *d);
 bool pci_reset_supported(const struct pci_dev *d);
-/* "flr", "af_flr", "pm" or "" as in /sys reset_method. */
-const char *pci_reset_method(const struct pci_dev *d);
+/* The functions on d's bus and below it, bridges too, in address order: at most cap of them into
+ * out; how many there are. 0: no bridge above that could reset them, or one of them must not be. */
+unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap);
+/* Secondary bus reset of such a set without bridges, else -ENOTTY. Errors as of pci_reset(), the first;
+ * the others are put back all the same. */
+int must_check pci_reset_bus(struct pci_dev *const *set, unsigned n);
+/* What a write to `reset` calls: who has handed the function out takes it from its users first. */
+void pci_set_reset_user(int (*fn)(struct pci_dev *d));
 /* Power state D0 with the 10 ms wait; 0 or -EIO. */
 int must_check pci_power_on(struct pci_dev *d);
 
@@ -203,12 +215,14 @@ void pci_aer_interrupt(struct pci_dev *port);
 /* Config space as it is now, to be put back at close: endpoints only (a bridge's bus numbers and
  * windows are never moved). The MSI-X table is put back from what pci_msix_set() wrote. */
 #define PCI_MAX_REBARS 6
+#define PCI_MAX_SAVED 64
 struct pci_saved {
-	u32 header[16];
-	u16 msi_ctrl, msix_ctrl, devctl, devctl2, pmcsr;
-	u16 lnkctl, msi_data;
-	u32 msi_addr, msi_addr_hi, msi_mask;
-	u32 rebar[PCI_MAX_REBARS];
+	unsigned n;
+	struct pci_saved_reg {
+		u16 off;
+		u8 size, rule; /* pci/saved.c */
+		u32 value;
+	} reg[PCI_MAX_SAVED]; /* the command register is the last */
 };
 void pci_save(struct pci_dev *d, struct pci_saved *s);
 void pci_restore(struct pci_dev *d, const struct pci_saved *s);

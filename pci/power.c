@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Power states (PCI Express 7.5.2.2, PCI Power Management 5.4), the waits that resets and power
- * changes need, and the end of a function that cannot be brought back.  A function that comes out of D3hot may have lost its config space (No_Soft_Reset
- * clear): it is put back.
+ * changes need, and the end of a function that cannot be brought back.  A function that comes out of
+ * D3hot may have lost its config space (No_Soft_Reset clear): it is put back.
  */
 #include <stdio.h>
 
@@ -45,10 +45,8 @@ int pci_power_on(struct pci_dev *d)
 		log_err("pci %s: does not come to power state D0 (PMCSR 0x%04x)", d->name, v);
 		return -EIO;
 	}
-	if (!(v & PCI_PM_CTRL_NO_SOFT_RESET)) {
+	if (!(v & PCI_PM_CTRL_NO_SOFT_RESET))
 		pci_restore(d, &saved);
-		pci_acs_enable(d);
-	}
 	pci_reset_notify(d, false);
 	return 0;
 }

@@ -1,22 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Function-level reset: PCI Express FLR (6.6.2), Advanced Features FLR (PCI Local Bus, AF ECN 6.x),
- * or D3hot and back when that resets (No_Soft_Reset clear).  One method per function, the first it
- * has.  Before: bus mastering and decode off, requests in flight awaited.  After: at least 100 ms,
- * then config space is polled until the function answers, for at most 60 s, its config is put back,
- * and ids and BARs are read back.  A function that does not pass this test is marked broken and is
- * never handed out again.
+ * What a reset is apart from its method: config space saved, an NVMe controller shut down, bus
+ * mastering and decode off and requests in flight awaited, the method, the function's answer awaited
+ * for at most 60 s (Linux's limit; it is asked at growing intervals, at most a second), config space
+ * put back, and everything read back: identity, header type, class, BARs, and every register that
+ * pci/saved.c names.  A function that does not pass this is killed, with what failed.
+ *
+ * The bit that disables INTx is set before and must be clear afterwards: a function that keeps it
+ * was not reset, whatever it says.  The next method is tried then; a function whose methods all did
+ * nothing is killed, too: what its last owner left in it would be the next one's.  That rule is not
+ * applied to D3hot, which leaves more to the function: there it counts as no reset.
+ *
+ * A bus is reset with all its functions, which are one job each here; a function's own reset is a
+ * job of one.  Locks of several functions are taken in address order.
  */
+#include "kernel/frames.h"
 #include "pci/internal.h"
 
 #define QUIESCE_MS 1500
-#define RESET_SETTLE_MS 100
 #define READY_MS 60000
-#define PM_SETTLE_MS 10
-#define D3HOT 3 /* PowerState of PMCSR, 7.5.2.2 */
+#define READY_STEP_MS 1000u
 #define CRS_VENDOR 0x0001 /* 2.3.1: "not ready yet" with CRS software visibility */
 
-enum method { NONE, FLR, AF_FLR, PM };
+struct job {
+	struct pci_dev *d;
+	struct pci_saved saved;
+	bool marked; /* INTx was disabled before the reset */
+};
 
 static void (*reset_hook)(struct pci_dev *d, bool before);
 
@@ -31,47 +41,26 @@ void pci_reset_notify(struct pci_dev *d, bool before)
 		reset_hook(d, before);
 }
 
-static const char *const names[] = { [NONE] = "", [FLR] = "flr", [AF_FLR] = "af_flr", [PM] = "pm" };
-
-static enum method method_of(const struct pci_dev *d)
+static void hook(struct pci_dev *d, bool before)
 {
-	u16 pmcsr;
-
-	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
-		return NONE;
-	if (d->flr)
-		return d->cap_pcie && pci_read32(d, d->cap_pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR ? FLR :
-											   AF_FLR;
-	if (!d->cap_pm)
-		return NONE;
-	pmcsr = pci_read16(d, d->cap_pm + PCI_PM_CTRL);
-	return pmcsr & PCI_PM_CTRL_NO_SOFT_RESET ? NONE : PM;
+	d->resetting = before;
+	pci_reset_notify(d, before);
 }
 
-bool pci_reset_supported(const struct pci_dev *d)
+static bool transactions_pending(const struct pci_dev *d)
 {
-	return method_of(d) != NONE;
-}
-
-const char *pci_reset_method(const struct pci_dev *d)
-{
-	return names[method_of(d)];
-}
-
-static bool transactions_pending(const struct pci_dev *d, enum method m)
-{
-	if (m == AF_FLR)
-		return pci_read8(d, d->cap_af + PCI_AF_STATUS) & PCI_AF_STATUS_TP;
-	return d->cap_pcie && pci_read16(d, d->cap_pcie + PCI_EXP_DEVSTA) & PCI_EXP_DEVSTA_TRPND;
+	return (d->cap_pcie && pci_read16(d, d->cap_pcie + PCI_EXP_DEVSTA) & PCI_EXP_DEVSTA_TRPND) ||
+	       (d->cap_af && pci_read8(d, d->cap_af + PCI_AF_STATUS) & PCI_AF_STATUS_TP);
 }
 
 /* Nothing new is sent, and what is on its way has arrived; or the deadline says to go on anyway. */
-static void quiesce(struct pci_dev *d, enum method m)
+static void quiesce(struct pci_dev *d)
 {
 	u64 deadline = arch_now_ns() + QUIESCE_MS * NS_PER_MS;
 
+	pci_nvme_shutdown(d);
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-	while (transactions_pending(d, m)) {
+	while (transactions_pending(d)) {
 		if (arch_now_ns() >= deadline) {
 			log_warn("pci %s: transactions still pending %u ms after bus mastering was cleared; resetting all the same",
 				 d->name, QUIESCE_MS);
@@ -81,112 +70,156 @@ static void quiesce(struct pci_dev *d, enum method m)
 	}
 }
 
-static void reset_start(struct pci_dev *d, enum method m)
+/* A virtual function's ids read all ones, so the command register tells who is there. */
+static bool answers(const struct pci_dev *d)
 {
-	u16 reg, v;
-
-	switch (m) {
-	case FLR:
-		reg = d->cap_pcie + PCI_EXP_DEVCTL;
-		pci_write16(d, reg, pci_read16(d, reg) | PCI_EXP_DEVCTL_BCR_FLR);
-		break;
-	case AF_FLR:
-		pci_write8(d, d->cap_af + PCI_AF_CTRL, PCI_AF_CTRL_FLR);
-		break;
-	default:
-		reg = d->cap_pm + PCI_PM_CTRL;
-		v = pci_read16(d, reg) & ~(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
-		pci_write16(d, reg, v | D3HOT);
-		pci_wait_ms(PM_SETTLE_MS);
-		pci_write16(d, reg, v);
-		break;
-	}
-	pci_wait_ms(m == PM ? PM_SETTLE_MS : RESET_SETTLE_MS);
+	return pci_read16(d, PCI_VENDOR_ID) != CRS_VENDOR && pci_read16(d, PCI_COMMAND) != 0xffff;
 }
 
-/* The id register when the function answers again, all ones when it did not in time. */
-static u32 wait_ready(struct pci_dev *d)
+static bool wait_ready(struct pci_dev *d)
 {
-	u64 start = arch_now_ns(), deadline = start + READY_MS * NS_PER_MS, step = 1;
+	u64 deadline = arch_now_ns() + READY_MS * NS_PER_MS, step = 1;
 
-	for (;;) {
-		u32 id = pci_read32(d, PCI_VENDOR_ID);
-
-		if (id != ~0u && (id & 0xffff) != CRS_VENDOR)
-			return id;
+	while (!answers(d)) {
 		if (arch_now_ns() >= deadline || !pci_dev_usable(d))
-			return ~0u;
+			return false;
 		pci_wait_ms(step);
-		step = MIN(step * 2, 1000u);
+		step = MIN(step * 2, READY_STEP_MS);
 	}
+	return true;
 }
 
-static int verify(struct pci_dev *d, const struct pci_saved *s, u32 id)
+static int prepare(struct job *j)
 {
-	if (id != s->header[0]) {
-		log_err("pci %s: came back from reset as %04x:%04x, was %04x:%04x", d->name, id & 0xffff, id >> 16,
-			d->vendor, d->device);
+	if (!pci_dev_usable(j->d))
+		return -EIO;
+	if (pci_power_on(j->d) || !answers(j->d)) {
+		pci_dev_kill(j->d, "it does not answer before a reset, or stays asleep");
 		return -EIO;
 	}
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		u32 v = pci_read32(d, (u16)(PCI_BASE_ADDRESS_0 + 4 * i)), was = s->header[4 + i];
-
-		if (v != was) {
-			log_err("pci %s: BAR%u reads 0x%x after reset, was 0x%x", d->name, i, v, was);
-			return -EIO;
-		}
-	}
+	pci_save(j->d, &j->saved);
+	quiesce(j->d);
+	j->marked = pci_read16(j->d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
+	hook(j->d, true);
 	return 0;
+}
+
+/* 0; -ENOTTY: it is as it was, but was not reset; else it is killed. */
+static int recover(struct job *j, const char *method)
+{
+	struct pci_dev *d = j->d;
+	char what[80];
+	bool kept, ok;
+
+	if (!wait_ready(d)) {
+		pci_dev_kill(d, "%s: no answer from config space within %u s", method, READY_MS / 1000);
+		return -ETIMEDOUT;
+	}
+	/* Another device's registers are not written with this one's values. */
+	if (!pci_saved_same(d, &j->saved, true, what, sizeof(what))) {
+		pci_dev_kill(d, "%s: came back as another device: %s", method, what);
+		return -EIO;
+	}
+	kept = j->marked && pci_read16(d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
+	ok = pci_restore_registers(d, &j->saved);
+	hook(d, false);
+	pci_write16(d, PCI_COMMAND, pci_saved_command(&j->saved));
+	if (!ok || !pci_saved_same(d, &j->saved, false, what, sizeof(what))) {
+		pci_dev_kill(d, "%s: not as it was: %s", method, ok ? what : "its MSI-X table");
+		return -EIO;
+	}
+	if (kept)
+		log_warn("pci %s: %s: it says it was reset, but kept its state", d->name, method);
+	return kept ? -ENOTTY : 0;
+}
+
+/* The first error of all; -ENOTTY only if nothing was reset and nothing is lost. Locks held. */
+static int perform(unsigned method, struct pci_dev *const *set, unsigned n)
+{
+	const struct pci_reset_method *m = &pci_reset_method[method];
+	struct pci_dev *port = method == PCI_RESET_BUS ? set[0]->parent : NULL;
+	struct job one, *job = n == 1 ? &one : kcalloc(n, sizeof(*job));
+	unsigned ready = 0;
+	int ret = job ? 0 : -ENOMEM, err;
+
+	for (; !ret && ready < n; ready += !ret) {
+		job[ready].d = set[ready];
+		ret = prepare(&job[ready]);
+	}
+	if (ret) {
+		while (ready--) {
+			hook(set[ready], false);
+			pci_restore(set[ready], &job[ready].saved);
+		}
+		goto out;
+	}
+	if (port)
+		port->resetting = true;
+	m->start(set[0]);
+	pci_wait_ms(m->settle_ms);
+	for (unsigned i = 0; i < n; i++) {
+		err = recover(&job[i], m->name);
+		set[i]->resetting = false;
+		if (err && (!ret || ret == -ENOTTY))
+			ret = err;
+	}
+	if (port)
+		port->resetting = false;
+out:
+	if (job != &one)
+		kfree(job);
+	return ret;
 }
 
 static int reset_locked(struct pci_dev *d)
 {
-	enum method m = method_of(d);
-	struct pci_saved saved;
-	u32 id;
-	int err;
+	const char *in_vain = NULL;
+	int err = -ENOTTY;
 
-	if (m == NONE)
-		return -ENOTTY;
-	err = pci_power_on(d);
-	if (err)
+	for (unsigned i = 0; err == -ENOTTY && i < PCI_RESET_METHODS && d->reset_methods[i]; i++) {
+		unsigned m = d->reset_methods[i];
+
+		if (!pci_reset_has(d, m))
+			continue;
+		err = perform(m, &d, 1);
+		if (err == -ENOTTY && m != PCI_RESET_PM)
+			in_vain = pci_reset_method[m].name;
+	}
+	if (err != -ENOTTY || !in_vain)
 		return err;
-	pci_save(d, &saved);
-	if (saved.header[0] == ~0u)
-		return -EIO;
-	quiesce(d, m);
-	d->resetting = true;
-	pci_reset_notify(d, true);
-	reset_start(d, m);
-	id = wait_ready(d);
-	if (id == ~0u) {
-		log_err("pci %s: %s: no answer from config space within %u s", d->name, names[m],
-			READY_MS / 1000);
-		return -ETIMEDOUT;
-	}
-	/* Another device's registers are not written with this one's values. */
-	if (id == saved.header[0]) {
-		pci_restore(d, &saved);
-		pci_acs_enable(d);
-	}
-	err = verify(d, &saved, id);
-	if (!err)
-		pci_reset_notify(d, false);
-	return err;
+	pci_dev_kill(d, "%s: it says it was reset, but kept its state", in_vain);
+	return -EIO;
 }
 
 int pci_reset(struct pci_dev *d)
 {
-	int err = -EIO;
+	int err;
 
+	/* What is behind a bridge would lose its way. */
+	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
+		return -ENOTTY;
 	mutex_lock(&d->lock);
-	if (!d->broken) {
-		err = reset_locked(d);
-		d->resetting = false;
-		if (err && err != -ENOTTY) {
-			pci_dev_kill(d, "reset failed (%d)", err);
-		}
-	}
+	err = reset_locked(d);
 	mutex_unlock(&d->lock);
+	return err;
+}
+
+bool pci_reset_supported(const struct pci_dev *d)
+{
+	return d->reset_methods[0] && d->header_type == PCI_HEADER_TYPE_NORMAL;
+}
+
+int pci_reset_bus(struct pci_dev *const *set, unsigned n)
+{
+	int err;
+
+	for (unsigned i = 0; i < n; i++)
+		if (set[i]->header_type != PCI_HEADER_TYPE_NORMAL)
+			return -ENOTTY;
+	for (unsigned i = 0; i < n; i++)
+		mutex_lock(&set[i]->lock);
+	err = perform(PCI_RESET_BUS, set, n);
+	for (unsigned i = n; i--;)
+		mutex_unlock(&set[i]->lock);
 	return err;
 }

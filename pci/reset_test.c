@@ -19,6 +19,14 @@
 static u32 table[0x4000 / 4]; /* what lies behind BAR 0 */
 static struct model_fn *f;
 
+static const char *methods(const struct pci_dev *d)
+{
+	static char text[64];
+
+	text[pci_reset_methods_get(d, text, sizeof(text) - 1)] = '\0';
+	return text;
+}
+
 static struct pci_dev *scan(void)
 {
 	assert_int_equal(model_pci_scan(), 1);
@@ -53,7 +61,7 @@ static void test_flr(void **state)
 	model_msix(f, 65, 0, 0x2000, 0, 0x3000);
 	model_acs(f, 0x1d, 0, 0xffff);
 	d = scan();
-	assert_string_equal(pci_reset_method(d), "flr");
+	assert_string_equal(methods(d), "flr\n");
 
 	pci_write16(d, PCI_COMMAND, ON);
 	assert_int_equal(pci_msi_enable(d, 2, &single), 0);
@@ -109,7 +117,7 @@ static void test_no_return(void **state)
 	(void)state;
 	fails(MODEL_RESET_HANGS, -ETIMEDOUT, 60);
 	fails(MODEL_RESET_OTHER, -EIO, 0);
-	fails(MODEL_RESET_BAR, -EIO, 0);
+	fails(MODEL_RESET_LIES, -EIO, 0);
 	fails(MODEL_RESET_CRS, 0, 2);
 }
 
@@ -120,7 +128,7 @@ static void test_other_methods(void **state)
 	(void)state;
 	model_af(f);
 	d = scan();
-	assert_string_equal(pci_reset_method(d), "af_flr");
+	assert_string_equal(methods(d), "af_flr\n");
 	pci_write16(d, PCI_COMMAND, ON);
 	assert_int_equal(pci_reset(d), 0);
 	assert_int_equal(f->resets, 1);
@@ -129,7 +137,7 @@ static void test_other_methods(void **state)
 	setup(NULL);
 	model_pm(f, false);
 	d = scan();
-	assert_string_equal(pci_reset_method(d), "pm");
+	assert_string_equal(methods(d), "pm\n");
 	assert_int_equal(pci_reset(d), 0);
 	assert_int_equal(f->resets, 1);
 	assert_int_equal(pci_read32(d, PCI_BASE_ADDRESS_0), BAR0 | PCI_BASE_ADDRESS_MEM_TYPE_64);
@@ -167,10 +175,119 @@ static void test_hook(void **state)
 	pci_write16(d, d->cap_pm + PCI_PM_CTRL, 3);
 	assert_int_equal(pci_power_on(d), 0);
 	assert_int_equal(hook_after, 2);
-	f->reset = MODEL_RESET_BAR;
+	f->reset = MODEL_RESET_STUCK;
 	assert_int_equal(pci_reset(d), -EIO);
 	assert_int_equal(hook_after, 2);
 	pci_set_reset_hook(NULL);
+}
+
+/* ---- verification: every register that is put back, and every one that says who it is ---- */
+
+static u16 everything(void)
+{
+	u16 ext[8], n = 0;
+
+	model_msi(f, 3, true, true);
+	model_express(f, PCI_ENDPOINT, true);
+	model_msix(f, 65, 0, 0x2000, 0, 0x3000);
+	model_pm(f, true);
+	model_acs(f, 0x1d, 0, 0xffff);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_ERR, 0x48);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_ATS, 8);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_PRI, 16);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_PASID, 8);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_SRIOV, 0x40);
+	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_REBAR, 12);
+	model_put(f, ext[5] + PCI_REBAR_CTRL, 4, 1 << 5);
+	for (u16 i = 0; i < n; i++)
+		memset(f->mask + ext[i] + 4, 0xff, i == 5 ? 8 : i == 1 || i == 3 ? 4 : 0x0c);
+	memset(f->mask + ext[0] + 16, 0xff, 12);
+	memset(f->mask + ext[4] + 16, 0xff, 0x30);
+	return ext[0];
+}
+
+/* Puts a value into each register that the reset loses; what the reset makes of it, `how` says. */
+static int once(enum model_reset how, u16 at, bool everywhere)
+{
+	const struct msi_msg m = { 0xfee01004, 0x21 };
+	struct pci_dev *d;
+	u16 err, ats, pri, pasid, sriov;
+	int ret;
+
+	setup(NULL);
+	err = everything();
+	d = scan();
+	ats = pci_find_ext_cap(d, PCI_EXT_CAP_ID_ATS), pri = pci_find_ext_cap(d, PCI_EXT_CAP_ID_PRI);
+	pasid = pci_find_ext_cap(d, PCI_EXT_CAP_ID_PASID), sriov = pci_find_ext_cap(d, PCI_EXT_CAP_ID_SRIOV);
+	pci_write16(d, PCI_COMMAND, ON);
+	assert_int_equal(pci_msi_enable(d, 2, &m), 0);
+	assert_int_equal(pci_msix_enable(d), 0);
+	pci_msix_set(d, 3, &m);
+	pci_write32(d, d->cap_msi + PCI_MSI_MASK_64, 5);
+	pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL, 0x2810);
+	pci_write16(d, d->cap_pcie + PCI_EXP_LNKCTL, 0x40);
+	pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL2, 0x400);
+	pci_write32(d, err + PCI_ERR_UNCOR_MASK, 0x100000);
+	pci_write32(d, err + PCI_ERR_UNCOR_SEVER, 0x62030);
+	pci_write32(d, err + PCI_ERR_COR_MASK, 0x2000);
+	pci_write16(d, ats + PCI_ATS_CTRL, 0x8001);
+	pci_write32(d, pri + PCI_PRI_ALLOC_REQ, 32);
+	pci_write16(d, pri + PCI_PRI_CTRL, 1);
+	pci_write16(d, pasid + PCI_PASID_CTRL, 1);
+	pci_write32(d, sriov + PCI_SRIOV_SYS_PGSIZE, 1);
+	pci_write16(d, sriov + PCI_SRIOV_NUM_VF, 2);
+	pci_write32(d, sriov + PCI_SRIOV_BAR, 0xfd000000);
+	pci_write16(d, sriov + PCI_SRIOV_CTRL, 9);
+	pci_write32(d, pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR) + PCI_REBAR_CTRL, 0x320);
+	memset(table + 0x2000 / 4, 0, 65 * 16); /* the reset clears it */
+	f->reset = how;
+	f->other = at;
+	ret = pci_reset(d);
+	if (everywhere) {
+		assert_int_equal(ret, 0);
+		assert_int_equal(pci_read32(d, pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR) + PCI_REBAR_CTRL), 0x320);
+		assert_int_equal(pci_read16(d, d->cap_pcie + PCI_EXP_LNKCTL), 0x40);
+		assert_int_equal(pci_read16(d, sriov + PCI_SRIOV_CTRL), 9);
+		assert_int_equal(table[(0x2000 + 3 * 16) / 4], 0xfee01004);
+		return ret;
+	}
+	assert_int_equal(pci_dev_usable(d), ret == 0);
+	assert_int_equal(pci_read16(d, PCI_COMMAND) & PCI_COMMAND_MASTER, ret ? 0 : PCI_COMMAND_MASTER);
+	if (ret && at)
+		assert_non_null(strstr(d->why_broken, "reads 0x"));
+	return ret;
+}
+
+static void test_verified(void **state)
+{
+	static const u16 identity[] = { PCI_VENDOR_ID, PCI_DEVICE_ID, PCI_CLASS_REVISION + 1, PCI_CLASS_DEVICE,
+					PCI_CLASS_DEVICE + 1, PCI_HEADER_TYPE, PCI_SUBSYSTEM_VENDOR_ID, PCI_SUBSYSTEM_ID };
+	struct pci_dev *d;
+	u16 err;
+
+	(void)state;
+	once(MODEL_RESET_WORKS, 0, true);
+	for (unsigned i = 0; i < ARRAY_SIZE(identity); i++)
+		assert_int_equal(once(MODEL_RESET_OTHER, identity[i], false), -EIO);
+	d = TAILQ_FIRST(&pci_devices);
+	err = pci_find_ext_cap(d, PCI_EXT_CAP_ID_ERR);
+	{
+		const u16 pcie = d->cap_pcie, msi = d->cap_msi, sriov = pci_find_ext_cap(d, PCI_EXT_CAP_ID_SRIOV);
+		const u16 stuck[] = {
+			PCI_BASE_ADDRESS_0, PCI_COMMAND, pcie + PCI_EXP_DEVCTL, pcie + PCI_EXP_DEVCTL2,
+			msi, msi + PCI_MSI_ADDRESS_LO, msi + PCI_MSI_DATA_64,
+			msi + PCI_MSI_MASK_64, d->cap_msix, d->cap_acs + 4,
+			err + PCI_ERR_UNCOR_MASK, err + PCI_ERR_UNCOR_SEVER, err + PCI_ERR_COR_MASK,
+			pci_find_ext_cap(d, PCI_EXT_CAP_ID_ATS) + 4, pci_find_ext_cap(d, PCI_EXT_CAP_ID_PRI) + 4,
+			pci_find_ext_cap(d, PCI_EXT_CAP_ID_PRI) + PCI_PRI_ALLOC_REQ,
+			pci_find_ext_cap(d, PCI_EXT_CAP_ID_PASID) + 4, sriov + PCI_SRIOV_CTRL,
+			sriov + PCI_SRIOV_NUM_VF, sriov + PCI_SRIOV_SYS_PGSIZE, sriov + PCI_SRIOV_BAR,
+			pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR) + PCI_REBAR_CTRL,
+		};
+
+		for (unsigned i = 0; i < ARRAY_SIZE(stuck); i++)
+			assert_int_equal(once(MODEL_RESET_STUCK, stuck[i], false), -EIO);
+	}
 }
 
 static void test_power(void **state)
@@ -225,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_return, setup),
 		cmocka_unit_test_setup(test_other_methods, setup),
 		cmocka_unit_test_setup(test_hook, setup),
+		cmocka_unit_test_setup(test_verified, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_messages, setup),
 	};

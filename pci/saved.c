@@ -1,127 +1,227 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Config space put aside and put back around a reset, at close, and on the way out of D3hot.  Order
- * of putting back: PCI Express control, resizable BARs, BARs with decode off, message interrupts,
- * and last the command register, so that nothing decodes or sends before its addresses are right.
+ * Config space put aside, put back and compared: around a reset, at close, on the way out of D3hot.
+ * One table names the registers in the order of putting back: PCI Express control, resizable BARs,
+ * BARs with decode off, errors, ATS, virtual functions, message interrupts, and last the command
+ * register, so that nothing decodes or sends before its addresses are right.
+ *
+ * Of each register the table says which bits are written back, and which must then read as before.
+ * Registers of which nothing is written back are the function's identity.  Endpoints only: a
+ * bridge's bus numbers and windows are never moved.
  */
+#include <stdio.h>
+
 #include "pci/internal.h"
 
-#define REBAR_CAP(i) (u16)(PCI_REBAR_CAP + 8 * (i))
-#define REBAR_CTRL(i) (u16)(PCI_REBAR_CTRL + 8 * (i))
-#define DWORD(reg) ((reg) / 4)
+#define ALL 0xffffffffu
+#define COMMAND_SAME (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE)
+#define ACS_DWORD_CTRL 8 /* control of the ports whose registers are dwords */
+#define VF_SETTLE_MS 100 /* 9.3.3.3.1: VF Enable to the first access */
 
-/* Registers of version 2 of the capability: is this one there? */
-static bool has_v2(const struct pci_dev *d, u16 reg)
+/* Where an offset counts from, and when the register is there. */
+enum space { HEADER, EXP, EXP_LINK, EXP_V2, REBAR, LTR, AER, ACS, ACS_DWORD, PRI, PASID, ATS, SRIOV,
+	     MSI, MSI_32, MSI_64, MSI_MASK_32, MSI_MASK_64, MSIX };
+
+static const struct rule {
+	const char *name;
+	u8 space, off, size, n, step; /* n: as many more, step bytes apart */
+	u32 keep, same;
+} rules[] = {
+	{ "ids", HEADER, PCI_VENDOR_ID, 4, 0, 0, 0, ALL },
+	{ "class", HEADER, PCI_CLASS_REVISION, 4, 0, 0, 0, 0xffffff00 },
+	{ "header type", HEADER, PCI_HEADER_TYPE, 1, 0, 0, 0, 0xff },
+	{ "subsystem ids", HEADER, PCI_SUBSYSTEM_VENDOR_ID, 4, 0, 0, 0, ALL },
+	/* Bit 15 starts a reset; it reads 0, but a device's word is not taken for that. */
+	{ "device control", EXP, PCI_EXP_DEVCTL, 2, 0, 0, ~PCI_EXP_DEVCTL_BCR_FLR, 0xffff },
+	{ "link control", EXP_LINK, PCI_EXP_LNKCTL, 2, 0, 0, ~PCI_EXP_LNKCTL_RL, 0 },
+	{ "device control 2", EXP_V2, PCI_EXP_DEVCTL2, 2, 0, 0, ALL, 0xffff },
+	{ "BAR size", REBAR, PCI_REBAR_CTRL, 4, PCI_MAX_REBARS - 1, 8, ALL, PCI_REBAR_CTRL_BAR_SIZE },
+	{ "BAR", HEADER, PCI_BASE_ADDRESS_0, 4, PCI_BARS - 1, 4, ALL, ALL },
+	{ "ROM", HEADER, PCI_ROM_ADDRESS, 4, 0, 0, ALL, ALL },
+	{ "cache line", HEADER, PCI_CACHE_LINE_SIZE, 2, 0, 0, ALL, 0 },
+	{ "interrupt line", HEADER, PCI_INTERRUPT_LINE, 1, 0, 0, ALL, 0 },
+	{ "LTR", LTR, PCI_LTR_MAX_SNOOP_LAT, 4, 0, 0, ALL, 0 },
+	{ "AER mask", AER, PCI_ERR_UNCOR_MASK, 4, 0, 0, ALL, ALL },
+	{ "AER severity", AER, PCI_ERR_UNCOR_SEVER, 4, 0, 0, ALL, ALL },
+	{ "AER correctable mask", AER, PCI_ERR_COR_MASK, 4, 0, 0, ALL, ALL },
+	{ "AER control", AER, PCI_ERR_CAP, 4, 0, 0, PCI_ERR_CAP_ECRC_GENE | PCI_ERR_CAP_ECRC_CHKE, 0 },
+	{ "ACS", ACS, PCI_ACS_CTRL, 2, 0, 0, ALL, 0xffff },
+	{ "ACS", ACS_DWORD, ACS_DWORD_CTRL, 4, 0, 0, ALL, ALL },
+	{ "page requests", PRI, PCI_PRI_ALLOC_REQ, 4, 0, 0, ALL, ALL },
+	{ "page requests", PRI, PCI_PRI_CTRL, 2, 0, 0, ~PCI_PRI_CTRL_RESET, PCI_PRI_CTRL_ENABLE },
+	{ "PASID", PASID, PCI_PASID_CTRL, 2, 0, 0, ALL, 0xffff },
+	{ "ATS", ATS, PCI_ATS_CTRL, 2, 0, 0, ALL, 0xffff },
+	{ "SR-IOV", SRIOV, PCI_SRIOV_CTRL, 2, 0, 0, PCI_SRIOV_CTRL_ARI, 0 }, /* before the number of VFs */
+	{ "VF page size", SRIOV, PCI_SRIOV_SYS_PGSIZE, 4, 0, 0, ALL, ALL },
+	{ "VF BAR", SRIOV, PCI_SRIOV_BAR, 4, PCI_BARS - 1, 4, ALL, ALL },
+	{ "number of VFs", SRIOV, PCI_SRIOV_NUM_VF, 2, 0, 0, ALL, 0xffff },
+	{ "SR-IOV", SRIOV, PCI_SRIOV_CTRL, 2, 0, 0, ALL, 0xffff },
+	{ "MSI", MSI, PCI_MSI_FLAGS, 2, 0, 0, ~PCI_MSI_FLAGS_ENABLE, 0 }, /* off while the rest changes */
+	{ "MSI address", MSI, PCI_MSI_ADDRESS_LO, 4, 0, 0, ALL, ALL },
+	{ "MSI address", MSI_64, PCI_MSI_ADDRESS_HI, 4, 0, 0, ALL, ALL },
+	{ "MSI data", MSI_32, PCI_MSI_DATA_32, 2, 0, 0, ALL, 0xffff },
+	{ "MSI data", MSI_64, PCI_MSI_DATA_64, 2, 0, 0, ALL, 0xffff },
+	{ "MSI mask", MSI_MASK_32, PCI_MSI_MASK_32, 4, 0, 0, ALL, ALL },
+	{ "MSI mask", MSI_MASK_64, PCI_MSI_MASK_64, 4, 0, 0, ALL, ALL },
+	{ "MSI", MSI, PCI_MSI_FLAGS, 2, 0, 0, ALL, 0xffff },
+	{ "MSI-X", MSIX, PCI_MSIX_FLAGS, 2, 0, 0, ALL, 0xffff },
+	{ "command", HEADER, PCI_COMMAND, 2, 0, 0, ALL, COMMAND_SAME },
+};
+
+static u16 exp_version(const struct pci_dev *d)
 {
-	return d->cap_pcie && d->cap_pcie + reg + 2 <= PCI_CFG_CONVENTIONAL &&
-	       FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2;
+	return d->cap_pcie ? FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) : 0;
 }
 
-static bool has_link(const struct pci_dev *d)
+/* The offset that `space` counts from; NONE: these registers are not there. */
+#define NONE 0xffff
+static u16 base_of(const struct pci_dev *d, enum space space)
 {
-	return d->type == PCI_ENDPOINT || d->type == PCI_LEGACY_ENDPOINT;
+	static const u16 ext[] = {
+		[REBAR] = PCI_EXT_CAP_ID_REBAR, [LTR] = PCI_EXT_CAP_ID_LTR, [AER] = PCI_EXT_CAP_ID_ERR,
+		[PRI] = PCI_EXT_CAP_ID_PRI, [PASID] = PCI_EXT_CAP_ID_PASID, [ATS] = PCI_EXT_CAP_ID_ATS,
+		[SRIOV] = PCI_EXT_CAP_ID_SRIOV,
+	};
+	bool there;
+	u16 base = d->cap_msi;
+
+	switch (space) {
+	case HEADER:
+		return 0;
+	case EXP:
+		return d->cap_pcie ?: NONE;
+	case EXP_LINK:
+		return d->type == PCI_ENDPOINT || d->type == PCI_LEGACY_ENDPOINT ? d->cap_pcie : NONE;
+	case EXP_V2:
+		return exp_version(d) >= 2 && d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL ?
+			       d->cap_pcie : NONE;
+	case ACS:
+	case ACS_DWORD:
+		there = !(d->quirks & PCI_QUIRK_ACS_DWORD) == (space == ACS);
+		base = d->cap_acs;
+		break;
+	case MSI:
+		there = true;
+		break;
+	case MSI_32:
+	case MSI_64:
+		there = d->msi_64 == (space == MSI_64);
+		break;
+	case MSI_MASK_32:
+	case MSI_MASK_64:
+		there = d->msi_maskable && d->msi_64 == (space == MSI_MASK_64);
+		break;
+	case MSIX:
+		there = true;
+		base = d->cap_msix;
+		break;
+	default:
+		there = true;
+		base = pci_find_ext_cap(d, ext[space]);
+		break;
+	}
+	return there && base ? base : NONE;
 }
 
-static unsigned rebar_count(const struct pci_dev *d, u16 cap)
+static u32 reg_read(const struct pci_dev *d, const struct pci_saved_reg *r)
 {
-	unsigned n = FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, cap + REBAR_CTRL(0)));
-
-	return MIN(n, PCI_MAX_REBARS);
+	return r->size == 4 ? pci_read32(d, r->off) : r->size == 2 ? pci_read16(d, r->off) : pci_read8(d, r->off);
 }
 
-static u16 msi_reg(const struct pci_dev *d, u16 reg_32, u16 reg_64)
+static void reg_write(const struct pci_dev *d, const struct pci_saved_reg *r, u32 v)
 {
-	return d->cap_msi + (d->msi_64 ? reg_64 : reg_32);
+	if (r->size == 4)
+		pci_write32(d, r->off, v);
+	else if (r->size == 2)
+		pci_write16(d, r->off, (u16)v);
+	else
+		pci_write8(d, r->off, (u8)v);
 }
 
 void pci_save(struct pci_dev *d, struct pci_saved *s)
 {
-	u16 rebar = pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR);
+	s->n = 0;
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
+		const struct rule *rule = &rules[i];
+		u16 base = base_of(d, rule->space);
+		unsigned n = rule->n, bars;
 
-	memset(s, 0, sizeof(*s));
-	for (unsigned i = 0; i < ARRAY_SIZE(s->header); i++)
-		s->header[i] = pci_read32(d, (u16)(4 * i));
-	if (d->cap_pcie)
-		s->devctl = pci_read16(d, d->cap_pcie + PCI_EXP_DEVCTL);
-	if (has_link(d))
-		s->lnkctl = pci_read16(d, d->cap_pcie + PCI_EXP_LNKCTL);
-	if (has_v2(d, PCI_EXP_DEVCTL2))
-		s->devctl2 = pci_read16(d, d->cap_pcie + PCI_EXP_DEVCTL2);
-	if (d->cap_pm)
-		s->pmcsr = pci_read16(d, d->cap_pm + PCI_PM_CTRL);
-	for (unsigned i = 0; rebar && i < rebar_count(d, rebar); i++)
-		s->rebar[i] = pci_read32(d, rebar + REBAR_CTRL(i));
-	if (d->cap_msix)
-		s->msix_ctrl = pci_read16(d, d->cap_msix + PCI_MSIX_FLAGS);
-	if (!d->cap_msi)
-		return;
-	s->msi_ctrl = pci_read16(d, d->cap_msi + PCI_MSI_FLAGS);
-	s->msi_addr = pci_read32(d, d->cap_msi + PCI_MSI_ADDRESS_LO);
-	if (d->msi_64)
-		s->msi_addr_hi = pci_read32(d, d->cap_msi + PCI_MSI_ADDRESS_HI);
-	s->msi_data = pci_read16(d, msi_reg(d, PCI_MSI_DATA_32, PCI_MSI_DATA_64));
-	if (d->msi_maskable)
-		s->msi_mask = pci_read32(d, msi_reg(d, PCI_MSI_MASK_32, PCI_MSI_MASK_64));
-}
+		if (base == NONE)
+			continue;
+		if (rule->space == REBAR) {
+			bars = FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, base + PCI_REBAR_CTRL));
+			n = bars ? MIN(n, bars - 1) : 0;
+		}
+		for (unsigned k = 0; k <= n; k++) {
+			struct pci_saved_reg *r = &s->reg[s->n++];
 
-static void express_restore(struct pci_dev *d, const struct pci_saved *s)
-{
-	u16 rebar = pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR);
-
-	/* Bit 15 starts a reset; it reads 0, but a device's word is not taken for that. */
-	if (d->cap_pcie)
-		pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL, s->devctl & ~PCI_EXP_DEVCTL_BCR_FLR);
-	if (has_link(d))
-		pci_write16(d, d->cap_pcie + PCI_EXP_LNKCTL, s->lnkctl);
-	if (has_v2(d, PCI_EXP_DEVCTL2))
-		pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL2, s->devctl2);
-	for (unsigned i = 0; rebar && i < rebar_count(d, rebar); i++)
-		pci_write32(d, rebar + REBAR_CTRL(i), s->rebar[i]);
-}
-
-static void msi_restore(struct pci_dev *d, const struct pci_saved *s)
-{
-	if (!d->cap_msi)
-		return;
-	pci_msi_disable(d);
-	pci_write32(d, d->cap_msi + PCI_MSI_ADDRESS_LO, s->msi_addr);
-	if (d->msi_64)
-		pci_write32(d, d->cap_msi + PCI_MSI_ADDRESS_HI, s->msi_addr_hi);
-	pci_write16(d, msi_reg(d, PCI_MSI_DATA_32, PCI_MSI_DATA_64), s->msi_data);
-	if (d->msi_maskable)
-		pci_write32(d, msi_reg(d, PCI_MSI_MASK_32, PCI_MSI_MASK_64), s->msi_mask);
-	pci_write16(d, d->cap_msi + PCI_MSI_FLAGS, s->msi_ctrl);
+			BUG_ON(s->n > PCI_MAX_SAVED);
+			*r = (struct pci_saved_reg){ (u16)(base + rule->off + k * rule->step), rule->size, (u8)i, 0 };
+			r->value = reg_read(d, r);
+		}
+	}
 }
 
 /* Memory decode is on when the table is written, whatever the command register was. */
-static void msix_restore(struct pci_dev *d, const struct pci_saved *s, u16 command)
+static bool msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
 {
-	u16 flags = d->cap_msix + PCI_MSIX_FLAGS;
+	bool ok = true;
 
-	if (!d->cap_msix)
-		return;
-	if (s->msix_ctrl & PCI_MSIX_FLAGS_ENABLE && d->msix_map) {
-		pci_write16(d, flags, s->msix_ctrl | PCI_MSIX_FLAGS_MASKALL);
-		pci_write16(d, PCI_COMMAND, (command & ~PCI_COMMAND_MASTER) | PCI_COMMAND_MEMORY);
-		pci_msix_rewrite(d);
+	if (r->value & PCI_MSIX_FLAGS_ENABLE && d->msix_map) {
+		pci_write16(d, r->off, (u16)r->value | PCI_MSIX_FLAGS_MASKALL);
+		pci_write16(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
+		ok = pci_msix_rewrite(d);
+		pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	}
-	pci_write16(d, flags, s->msix_ctrl);
+	pci_write16(d, r->off, (u16)r->value);
+	return ok;
+}
+
+bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
+{
+	bool ok = true;
+
+	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
+		return true;
+	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
+	for (unsigned i = 0; i + 1 < s->n; i++) {
+		const struct pci_saved_reg *r = &s->reg[i];
+		const struct rule *rule = &rules[r->rule];
+
+		if (rule->space == MSIX)
+			ok = msix_restore(d, r);
+		else if (rule->keep)
+			reg_write(d, r, r->value & rule->keep);
+		if (rule->space == SRIOV && rule->off == PCI_SRIOV_CTRL && r->value & rule->keep & PCI_SRIOV_CTRL_VFE)
+			pci_wait_ms(VF_SETTLE_MS);
+	}
+	return ok;
 }
 
 void pci_restore(struct pci_dev *d, const struct pci_saved *s)
 {
-	u16 command = (u16)s->header[DWORD(PCI_COMMAND)];
-
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return;
-	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-	express_restore(d, s);
-	for (unsigned i = DWORD(PCI_BASE_ADDRESS_0); i <= DWORD(PCI_BASE_ADDRESS_5); i++)
-		pci_write32(d, (u16)(4 * i), s->header[i]);
-	pci_write32(d, PCI_ROM_ADDRESS, s->header[DWORD(PCI_ROM_ADDRESS)]);
-	pci_write16(d, PCI_CACHE_LINE_SIZE, (u16)s->header[DWORD(PCI_CACHE_LINE_SIZE)]);
-	pci_write8(d, PCI_INTERRUPT_LINE, (u8)s->header[DWORD(PCI_INTERRUPT_LINE)]);
-	msi_restore(d, s);
-	msix_restore(d, s, command);
-	pci_write16(d, PCI_COMMAND, command);
+	(void)pci_restore_registers(d, s);
+	pci_write16(d, PCI_COMMAND, pci_saved_command(s));
+}
+
+u16 pci_saved_command(const struct pci_saved *s)
+{
+	return (u16)s->reg[s->n - 1].value;
+}
+
+bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool identity, char *what, size_t n)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		const struct pci_saved_reg *r = &s->reg[i];
+		const struct rule *rule = &rules[r->rule];
+		u32 now = identity && rule->keep ? r->value : reg_read(d, r);
+
+		if (!((now ^ r->value) & rule->same))
+			continue;
+		snprintf(what, n, "%s (0x%x) reads 0x%x, was 0x%x", rule->name, r->off, now, r->value);
+		return false;
+	}
+	return true;
 }

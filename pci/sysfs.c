@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /sys/bus/pci/devices/BDF: what VFIO programs read before they open anything, in Linux's formats.
- * All is read only; config space is shown as hardware has it, and written only through VFIO.  The
- * link to the group is made by iommu/, which knows it.
+ * All is read only but `reset` and `reset_method` (pci/reset_sysfs.c); config space is shown as hardware
+ * has it, and written only through VFIO.  The link to the group is made by iommu/, which knows it.
  */
 #include <stdio.h>
 
@@ -53,11 +53,6 @@ static s64 show_numa_node(struct node *n, char *buf, size_t cap)
 {
 	(void)n;
 	return snprintf(buf, cap, "-1\n");
-}
-
-static s64 show_reset_method(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "%s\n", pci_reset_method(node_priv(n)));
 }
 
 static u64 resource_flags(const struct pci_bar *b, bool rom)
@@ -129,7 +124,6 @@ static const struct attribute {
 };
 static const struct node_ops config_256 = { .bin_read = read_config, .bin_size = PCI_CFG_CONVENTIONAL, .mode = 0444 };
 static const struct node_ops config_4096 = { .bin_read = read_config, .bin_size = PCI_CFG_EXPRESS, .mode = 0444 };
-static const struct node_ops reset_method = { .show = show_reset_method, .mode = 0444 };
 
 static int device_nodes(struct pci_dev *d)
 {
@@ -139,8 +133,7 @@ static int device_nodes(struct pci_dev *d)
 
 	for (unsigned i = 0; ok && i < ARRAY_SIZE(attributes); i++)
 		ok = node_addf(&attributes[i].ops, d, "%s/%s/%s", dir, d->name, attributes[i].name);
-	if (ok && pci_reset_supported(d))
-		ok = node_addf(&reset_method, d, "%s/%s/reset_method", dir, d->name);
+	ok = ok && !pci_reset_nodes(d);
 	ok = ok && pci_aer_nodes(d, dir);
 	/* Every function that is not a bridge is ours to hand out. */
 	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)

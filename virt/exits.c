@@ -124,7 +124,7 @@ static int nested_fault_exit(struct vcpu *v)
 	const struct vcpu_exit *e = &v->arch->exit;
 	int r = slots_fault(&v->vm->slots, e->fault.gpa, e->fault.access);
 
-	if (!r) {
+	if (!r || r == -EBUSY) { /* busy: a device is being reset, and a signal waits */
 		counters_add(COUNT_NPF);
 		return 1;
 	}

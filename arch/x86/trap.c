@@ -85,7 +85,7 @@ static void user_page_fault(struct user_regs *regs, u64 addr)
 	cpu_sti();
 	if (addr < USER_TOP)
 		err = upcalls.user_fault(addr, fault_access(regs->orig_rax));
-	if (err)
+	if (err && err != -EBUSY) /* busy: again, after the signal that waits */
 		upcalls.user_trap(regs, TRAP_PF, addr, err);
 	cpu_cli();
 }

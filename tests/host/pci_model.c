@@ -94,16 +94,30 @@ static void reset(struct model_fn *f)
 	u8 bars[24];
 
 	f->resets++;
+	if (f->reset == MODEL_RESET_LIES)
+		return;
 	memcpy(bars, f->cfg + PCI_BASE_ADDRESS_0, sizeof(bars));
 	memcpy(f->cfg, f->start, sizeof(f->cfg));
 	f->gone = f->reset == MODEL_RESET_HANGS;
 	f->ready_at = arch_now_ns() + CRS_NS;
 	if (f->reset == MODEL_RESET_OTHER) {
-		f->cfg[PCI_DEVICE_ID] ^= 1;
+		f->cfg[f->other ? f->other : PCI_DEVICE_ID] ^= 1;
 		memcpy(f->cfg + PCI_BASE_ADDRESS_0, bars, sizeof(bars));
 	}
-	if (f->reset == MODEL_RESET_BAR)
-		memset(f->mask + PCI_BASE_ADDRESS_0, 0, 4), memset(f->cfg + PCI_BASE_ADDRESS_0, 0, 4);
+	if (f->reset == MODEL_RESET_STUCK) {
+		u16 at = f->other ? f->other : PCI_BASE_ADDRESS_0;
+
+		memset(f->mask + at, 0, 4), memset(f->cfg + at, 0, 4);
+	}
+}
+
+/* What the bus number says is below a bridge. */
+static void bus_reset(const struct model_fn *bridge)
+{
+	for (struct model_fn *f = functions; f; f = f->next)
+		if (f->segment == bridge->segment && f->bus >= bridge->cfg[PCI_SECONDARY_BUS] &&
+		    f->bus <= bridge->cfg[PCI_SUBORDINATE_BUS])
+			reset(f);
 }
 
 static bool touches(u16 off, unsigned size, u16 reg)
@@ -120,6 +134,10 @@ static void cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32
 		return;
 	if (model_on_write)
 		model_on_write(f, off, size, v);
+	if ((f->cfg[PCI_HEADER_TYPE] & 0x7f) == PCI_HEADER_TYPE_BRIDGE && touches(off, size, PCI_BRIDGE_CONTROL) &&
+	    model_get(f, PCI_BRIDGE_CONTROL, 2) & PCI_BRIDGE_CTL_BUS_RESET &&
+	    !(v >> 8 * (PCI_BRIDGE_CONTROL - off) & PCI_BRIDGE_CTL_BUS_RESET))
+		bus_reset(f);
 	was_state = f->pm ? f->cfg[f->pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK : 0;
 	for (unsigned i = 0; i < size; i++) {
 		u8 bits = f->mask[off + i];
@@ -177,6 +195,7 @@ void model_bridge(struct model_fn *f, u8 secondary, u8 subordinate)
 	model_put(f, PCI_PRIMARY_BUS, 1, f->bus);
 	model_put(f, PCI_SECONDARY_BUS, 1, secondary);
 	model_put(f, PCI_SUBORDINATE_BUS, 1, subordinate);
+	writable(f, PCI_BRIDGE_CONTROL, 2, 0x7f);
 }
 
 void model_bar(struct model_fn *f, unsigned n, u32 flags, u64 base, u64 size)

@@ -16,8 +16,9 @@
 enum model_reset {
 	MODEL_RESET_WORKS, /* registers go back to what they were at the start, after a while */
 	MODEL_RESET_HANGS, /* config space reads all ones for ever */
-	MODEL_RESET_OTHER, /* comes back with another device id */
-	MODEL_RESET_BAR,   /* comes back with a BAR that does not take its address */
+	MODEL_RESET_OTHER, /* comes back as another: the bit at `other` is turned over */
+	MODEL_RESET_STUCK, /* comes back with a register at `other` that reads 0 and takes nothing */
+	MODEL_RESET_LIES,  /* says it is done, and nothing changed */
 	MODEL_RESET_CRS,   /* answers "not ready" (vendor 1) for two seconds */
 };
 
@@ -31,6 +32,7 @@ struct model_fn {
 	unsigned size;            /* 256 or 4096 */
 	u16 last_cap, next_cap, last_ext, next_ext, pcie, acs, msix, af, pm, aer;
 	enum model_reset reset;
+	u16 other;                /* MODEL_RESET_OTHER, _STUCK; 0: the device id, BAR 0 */
 	bool gone;                /* all ones */
 	u64 ready_at;             /* MODEL_RESET_CRS */
 	unsigned resets;

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ways to reset a function, and which of them a function has, by Linux's rules and in its order:
+ * device specific (FLR, also where it is not announced, and more time), PCI Express FLR (6.6.2),
+ * Advanced Features FLR (PCI Local Bus, AF ECN), D3hot and back when that resets (No_Soft_Reset
+ * clear, 7.5.2.2), and a reset of the bus (7.5.1.3.13) when the function is alone on it.  ACPI's _RST is AML and
+ * is not offered.  A slot's reset is that of the bus below its port, whose hot-plug events are
+ * cleared.
+ *
+ * Starting one is all that is done here, waits that the method itself needs included; what comes
+ * before and after is the same for all and stands in reset.c.
+ */
+#include <stdio.h>
+
+#include "pci/internal.h"
+
+#define D3HOT 3 /* PowerState of PMCSR, 7.5.2.2 */
+#define PM_SETTLE_MS 10
+#define RESET_SETTLE_MS 100
+#define SPECIFIC_SETTLE_MS 350 /* some answer only 250 ms later than they must */
+#define BUS_ASSERT_MS 2
+#define LINK_UP_MS 1000 /* 6.6.1 */
+#define LINK_STEP_MS 10
+
+/* What config space does not tell, or tells wrongly. */
+static const struct exception {
+	u16 vendor, first, last; /* device ids, inclusive */
+	u32 class;               /* 0: any */
+	u8 has, lacks;           /* bits: methods */
+} exceptions[] = {
+	{ 0x8086, 0x10ed, 0x10ed, 0, BIT(PCI_RESET_SPECIFIC), 0 }, /* 82599 VF: does not announce its FLR */
+	{ 0x8086, 0x0953, 0x0953, 0, BIT(PCI_RESET_SPECIFIC), 0 }, /* NVMe drives */
+	{ 0x8086, 0x0a54, 0x0a54, 0, BIT(PCI_RESET_SPECIFIC), 0 },
+	{ 0x025e, 0xf1ac, 0xf1ac, 0, BIT(PCI_RESET_SPECIFIC), 0 },
+	{ 0x144d, 0xa804, 0xa804, 0, BIT(PCI_RESET_SPECIFIC), 0 },
+	{ 0x1022, 0x1487, 0x1487, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) }, /* FLR hangs them */
+	{ 0x1022, 0x148c, 0x148c, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
+	{ 0x1022, 0x149c, 0x149c, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
+	{ 0x1022, 0x7901, 0x7901, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
+	{ 0x8086, 0x1502, 0x1503, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
+	{ 0x1002, 0x0000, 0xffff, 0x030000, 0, BIT(PCI_RESET_PM) }, /* D3hot does not reset them */
+	{ 0x168c, 0x0030, 0x0030, 0, 0, BIT(PCI_RESET_BUS) },       /* do not come back from it */
+	{ 0x168c, 0x0032, 0x0034, 0, 0, BIT(PCI_RESET_BUS) },
+	{ 0x168c, 0x003c, 0x003c, 0, 0, BIT(PCI_RESET_BUS) },
+	{ 0x168c, 0x003e, 0x003e, 0, 0, BIT(PCI_RESET_BUS) },
+	{ 0x177d, 0xa100, 0xa100, 0, 0, BIT(PCI_RESET_BUS) },
+	{ 0x104c, 0xb005, 0xb005, 0, 0, BIT(PCI_RESET_BUS) },
+	{ 0x10de, 0x2340, 0x237f, 0, 0, BIT(PCI_RESET_BUS) },
+};
+
+static struct exception exception_of(const struct pci_dev *d)
+{
+	struct exception e = { .has = 0 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(exceptions); i++) {
+		const struct exception *x = &exceptions[i];
+
+		if (x->vendor != d->vendor || d->device < x->first || d->device > x->last ||
+		    (x->class && x->class != d->class))
+			continue;
+		e.has |= x->has;
+		e.lacks |= x->lacks;
+	}
+	return e;
+}
+
+static bool has_specific(const struct pci_dev *d)
+{
+	return d->cap_pcie && exception_of(d).has & BIT(PCI_RESET_SPECIFIC);
+}
+
+static bool has_flr(const struct pci_dev *d)
+{
+	return d->cap_pcie && pci_read32(d, d->cap_pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR;
+}
+
+static void flr_start(struct pci_dev *d)
+{
+	pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL, 0, PCI_EXP_DEVCTL_BCR_FLR);
+}
+
+static bool has_af_flr(const struct pci_dev *d)
+{
+	const u8 both = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
+
+	return d->cap_af && (pci_read8(d, d->cap_af + PCI_AF_CAP) & both) == both;
+}
+
+static void af_flr_start(struct pci_dev *d)
+{
+	pci_write8(d, d->cap_af + PCI_AF_CTRL, PCI_AF_CTRL_FLR);
+}
+
+static bool has_pm(const struct pci_dev *d)
+{
+	return d->cap_pm && !(pci_read16(d, d->cap_pm + PCI_PM_CTRL) & PCI_PM_CTRL_NO_SOFT_RESET);
+}
+
+static void pm_start(struct pci_dev *d)
+{
+	u16 reg = d->cap_pm + PCI_PM_CTRL;
+	u16 v = pci_read16(d, reg) & ~(PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_PME_STATUS);
+
+	pci_write16(d, reg, v | D3HOT);
+	pci_wait_ms(PM_SETTLE_MS);
+	pci_write16(d, reg, v);
+}
+
+/* Is there a bridge whose secondary bus this function is on? */
+static bool below_bridge(const struct pci_dev *d)
+{
+	return d->parent && d->parent->header_type == PCI_HEADER_TYPE_BRIDGE && d->bus == d->parent->secondary;
+}
+
+static bool has_bus(const struct pci_dev *d)
+{
+	const struct pci_dev *o;
+
+	if (!below_bridge(d) || d->header_type != PCI_HEADER_TYPE_NORMAL)
+		return false;
+	pci_for_each(o)
+		if (o != d && o->segment == d->segment && o->bus == d->bus)
+			return false;
+	return true;
+}
+
+unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap)
+{
+	struct pci_dev *o;
+	unsigned n = 0;
+
+	if (!below_bridge(d))
+		return 0;
+	pci_for_each(o) {
+		if (o->segment != d->segment || o->bus < d->bus || o->bus > d->parent->subordinate)
+			continue;
+		if (exception_of(o).lacks & BIT(PCI_RESET_BUS))
+			return 0;
+		if (n < cap)
+			out[n] = o;
+		n++;
+	}
+	return n;
+}
+
+static bool link_down(const struct pci_dev *port)
+{
+	return (port->type == PCI_ROOT_PORT || port->type == PCI_DOWNSTREAM) &&
+	       pci_read32(port, port->cap_pcie + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC &&
+	       !(pci_read16(port, port->cap_pcie + PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA);
+}
+
+/* Ends when the link is up, or the function answers without (some ports do not tell). */
+static void bus_start(struct pci_dev *d)
+{
+	const struct pci_dev *port = d->parent;
+	u64 deadline;
+
+	pci_update16(port, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CTL_BUS_RESET);
+	pci_wait_ms(BUS_ASSERT_MS);
+	pci_update16(port, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_BUS_RESET, 0);
+	deadline = arch_now_ns() + LINK_UP_MS * NS_PER_MS;
+	while (link_down(port) && pci_read16(d, PCI_COMMAND) == 0xffff && arch_now_ns() < deadline)
+		pci_wait_ms(LINK_STEP_MS);
+	if (port->cap_pcie && pci_read16(port, port->cap_pcie + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_SLOT)
+		pci_write16(port, port->cap_pcie + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
+}
+
+const struct pci_reset_method pci_reset_method[PCI_RESET_METHODS] = {
+	[PCI_RESET_SPECIFIC] = { "device_specific", has_specific, flr_start, SPECIFIC_SETTLE_MS },
+	[PCI_RESET_FLR] = { "flr", has_flr, flr_start, RESET_SETTLE_MS },
+	[PCI_RESET_AF_FLR] = { "af_flr", has_af_flr, af_flr_start, RESET_SETTLE_MS },
+	[PCI_RESET_PM] = { "pm", has_pm, pm_start, PM_SETTLE_MS },
+	[PCI_RESET_BUS] = { "bus", has_bus, bus_start, RESET_SETTLE_MS },
+};
+
+bool pci_reset_has(const struct pci_dev *d, unsigned method)
+{
+	return !(exception_of(d).lacks & BIT(method)) && pci_reset_method[method].has(d);
+}
