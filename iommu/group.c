@@ -18,6 +18,8 @@
 
 struct iommu_group_list iommu_groups = TAILQ_HEAD_INITIALIZER(iommu_groups);
 
+static u32 next_id;
+
 struct node {
 	struct pci_dev *dev;
 	unsigned root;    /* union-find; a root is its set's first function */
@@ -197,6 +199,7 @@ static void forget_groups(void)
 
 	pci_for_each(d)
 		d->group = NULL;
+	next_id = 0;
 	while ((g = TAILQ_FIRST(&iommu_groups))) {
 		TAILQ_REMOVE(&iommu_groups, g, link);
 		kfree(g);
@@ -217,21 +220,31 @@ static void group_add(struct iommu_group *g, struct pci_dev *d)
 	g->too_large = true;
 }
 
+/* An empty one that nobody has open is used again: numbers stay low, and memory bounded. */
+static struct iommu_group *group_make(void)
+{
+	struct iommu_group *g;
+
+	TAILQ_FOREACH(g, &iommu_groups, link)
+		if (!g->ndevs && !g->held)
+			return g;
+	g = kzalloc(sizeof(*g));
+	if (!g)
+		return NULL;
+	g->id = next_id++;
+	TAILQ_INSERT_TAIL(&iommu_groups, g, link);
+	return g;
+}
+
 static int make_groups(struct build *b)
 {
-	u32 id = 0;
-
 	for (unsigned i = 0; i < b->n; i++) {
 		unsigned root = find_root(b, i);
 
 		if (root == i) {
-			struct iommu_group *g = kzalloc(sizeof(*g));
-
-			if (!g)
+			b->node[i].group = group_make();
+			if (!b->node[i].group)
 				return -ENOMEM;
-			g->id = id++;
-			TAILQ_INSERT_TAIL(&iommu_groups, g, link);
-			b->node[i].group = g;
 		}
 		group_add(b->node[root].group, b->node[i].dev);
 	}
@@ -252,8 +265,11 @@ static void reason_add(struct iommu_group *g, const char *why)
 
 static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
 {
+	struct iommu_group *g = b->node[find_root(b, x)].group;
+
 	(void)y;
-	reason_add(b->node[find_root(b, x)].group, why);
+	if (g) /* else: another set than that of a function that comes */
+		reason_add(g, why);
 }
 
 static void describe(const struct iommu_group *g)
@@ -295,6 +311,69 @@ int iommu_groups_build(void)
 	TAILQ_FOREACH(g, &iommu_groups, link)
 		describe(g);
 	return 0;
+}
+
+/* The one group that functions of node i's set have; NULL: none has. */
+static int group_of_set(struct build *b, unsigned i, struct iommu_group **out)
+{
+	const char *name = b->node[i].dev->name;
+
+	*out = NULL;
+	for (unsigned k = 0; k < b->n; k++) {
+		struct iommu_group *g = b->node[k].dev->group;
+
+		if (k == i || !g || find_root(b, k) != find_root(b, i))
+			continue;
+		if (*out && *out != g)
+			return refuse(-EPERM, "%s would join groups %u and %u", name, (*out)->id, g->id);
+		*out = g;
+	}
+	if (*out && (*out)->held)
+		return refuse(-EBUSY, "%s belongs to group %u, which is open", name, (*out)->id);
+	return 0;
+}
+
+int iommu_group_join(struct pci_dev *d)
+{
+	struct build b;
+	struct iommu_group *g;
+	unsigned i;
+	int err = fill(&b);
+
+	if (err)
+		return err;
+	relate(&b, join);
+	i = d->node;
+	err = group_of_set(&b, i, &g);
+	if (!err && !g) {
+		g = group_make();
+		err = g ? 0 : -ENOMEM;
+	}
+	if (!err) {
+		group_add(g, d);
+		b.node[find_root(&b, i)].group = g;
+		relate(&b, add_reason);
+		describe(g);
+	}
+	kfree(b.node);
+	return err;
+}
+
+void iommu_group_leave(struct pci_dev *d)
+{
+	struct iommu_group *g = d->group;
+	unsigned i = 0;
+
+	if (!g)
+		return;
+	while (i < g->ndevs && g->dev[i] != d)
+		i++;
+	for (; i + 1 < g->ndevs; i++)
+		g->dev[i] = g->dev[i + 1];
+	g->ndevs = i;
+	if (!g->ndevs)
+		g->reason[0] = 0;
+	d->group = NULL;
 }
 
 struct iommu_group *iommu_group_find(u32 id)

@@ -9,6 +9,7 @@
 #include "kernel/file.h"
 #include "kernel/initcall.h"
 
+#define GROUPS "/sys/kernel/iommu_groups"
 #define MAX_REGIONS 64
 
 static s64 show_type(struct node *n, char *buf, size_t cap)
@@ -54,7 +55,7 @@ static const struct node_ops regions_ops = { .show = show_reserved_regions, .mod
 
 static int group_nodes(struct iommu_group *g)
 {
-	static const char dir[] = "/sys/kernel/iommu_groups";
+	static const char dir[] = GROUPS;
 
 	if (!node_addf(&type_ops, g, "%s/%u/type", dir, g->id) ||
 	    !node_addf(&reason_ops, g, "%s/%u/reason", dir, g->id) ||
@@ -70,7 +71,7 @@ static int device_links(const struct pci_dev *d)
 	if (!d->group)
 		return 0;
 	snprintf(target, sizeof(target), "../../../../bus/pci/devices/%s", d->name);
-	if (!node_symlinkf(target, "/sys/kernel/iommu_groups/%u/devices/%s", d->group->id, d->name))
+	if (!node_symlinkf(target, GROUPS "/%u/devices/%s", d->group->id, d->name))
 		return -ENOMEM;
 	snprintf(target, sizeof(target), "../../../../kernel/iommu_groups/%u", d->group->id);
 	if (!node_symlinkf(target, "/sys/bus/pci/devices/%s/iommu_group", d->name))
@@ -78,12 +79,41 @@ static int device_links(const struct pci_dev *d)
 	return 0;
 }
 
+static int device_added(struct pci_dev *d)
+{
+	int ret = iommu_device_add(d);
+
+	if (!ret)
+		ret = iommu_group_join(d);
+	if (!ret && d->group->ndevs == 1)
+		ret = group_nodes(d->group);
+	return ret ? ret : device_links(d);
+}
+
+static int device_removed(struct pci_dev *d)
+{
+	char path[64];
+
+	if (!d->group)
+		return 0;
+	if (d->group->ndevs == 1)
+		snprintf(path, sizeof(path), GROUPS "/%u", d->group->id);
+	else
+		snprintf(path, sizeof(path), GROUPS "/%u/devices/%s", d->group->id, d->name);
+	node_remove(path);
+	iommu_group_leave(d);
+	return 0;
+}
+
+static struct pci_watcher watcher = { .added = device_added, .removed = device_removed };
+
 static int iommu_group_sysfs_init(void)
 {
 	struct iommu_group *g;
 	struct pci_dev *d;
 
-	if (!node_add_dir("/sys/kernel/iommu_groups"))
+	pci_watch(&watcher);
+	if (!node_add_dir(GROUPS))
 		return -ENOMEM;
 	TAILQ_FOREACH(g, &iommu_groups, link)
 		if (group_nodes(g))

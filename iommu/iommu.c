@@ -18,6 +18,11 @@ void iommu_register(const struct iommu_ops *ops)
 	iommu = ops;
 }
 
+int iommu_device_add(struct pci_dev *dev)
+{
+	return iommu ? iommu->device_add(dev) : 0;
+}
+
 int iommu_group_usable(const struct iommu_group *g)
 {
 	int r = 0;

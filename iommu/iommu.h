@@ -23,6 +23,7 @@ struct iommu_group {
 	TAILQ_ENTRY(iommu_group) link;
 	u32 id;
 	unsigned ndevs;
+	bool held;                 /* a program has it open: no function joins it, empty or not */
 	bool too_large;            /* has more functions than dev[] holds: never handed out */
 	struct pci_dev *dev[IOMMU_MAX_GROUP_DEVS]; /* address order */
 	char reason[256];          /* why its devices share it; "" for a single device */
@@ -35,6 +36,9 @@ extern struct iommu_group_list iommu_groups;
 struct iommu_group *iommu_group_find(u32 id);
 /* Partition all functions of pci_devices (iommu/group.c). Pure over pci.h. */
 int must_check iommu_groups_build(void);
+/* One function more, or less. A function joins no group that is held, and never makes one of two: -EBUSY, -EPERM, -ENOMEM. */
+int must_check iommu_group_join(struct pci_dev *d);
+void iommu_group_leave(struct pci_dev *d);
 void iommu_group_set_owner(struct iommu_group *g, const char *owner); /* "" clears */
 
 /* ---- reserved regions -----------------------------------------------------------------------*/
@@ -106,6 +110,7 @@ struct iommu_ops {
 	int (*map)(struct iommu_domain *d, iova_t iova, paddr_t pa, u64 size, unsigned prot);
 	int (*unmap)(struct iommu_domain *d, iova_t iova, u64 size);
 	bool (*iova_to_phys)(const struct iommu_domain *d, iova_t iova, paddr_t *pa);
+	int (*device_add)(struct pci_dev *dev); /* a function that came after boot, blocked */
 	int (*usable)(struct pci_dev *dev);
 	unsigned (*regions)(struct pci_dev *dev, struct iommu_region *out, unsigned cap);
 	int (*irq_map)(struct pci_dev *dev, struct irq *irqs, unsigned count, struct iommu_irte **out, struct msi_msg *msg);
@@ -114,6 +119,7 @@ struct iommu_ops {
 	void (*irq_unmap)(struct iommu_irte *e);
 	int (*irq_map_gsi)(u32 gsi, struct irq *irq, bool level, bool low, struct iommu_irte **out);
 };
+int must_check iommu_device_add(struct pci_dev *dev);
 void iommu_register(const struct iommu_ops *ops);
 /* From the unit driver's fault interrupt: count, log with a limit, silence a storm, tell the handler.
  * True when the requester storms: if it goes on, nobody's bus master bit stops it. */

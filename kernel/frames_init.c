@@ -89,3 +89,11 @@ bool frames_is_memory(paddr_t pa, u64 len)
 	}
 	return pa >= end;
 }
+
+bool frames_in_map(paddr_t pa, u64 len)
+{
+	for (u32 i = 0; i < frames.map->nregions; i++)
+		if (pa < frames.map->region[i].base + frames.map->region[i].size && frames.map->region[i].base < pa + len)
+			return true;
+	return false;
+}

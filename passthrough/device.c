@@ -29,9 +29,9 @@ int vfio_device_open(struct vfio_device *v, struct file *group_file, struct file
 	if (!f)
 		goto free;
 	mutex_lock(&v->lock);
-	ret = v->opens ? 0 : vfio_pci_enable(v);
-	if (!ret)
-		v->opens++;
+	ret = v->gone ? -ENODEV : v->opens ? 0 : vfio_pci_enable(v);
+	if (!ret && v->opens++ == 0)
+		vfio_token_use(v, true);
 	mutex_unlock(&v->lock);
 	if (ret)
 		goto put;
@@ -56,8 +56,10 @@ static void device_release(struct file *f)
 
 	if (v) {
 		mutex_lock(&v->lock);
-		if (--v->opens == 0)
+		if (--v->opens == 0) {
 			vfio_pci_disable(v);
+			vfio_token_use(v, false);
+		}
 		mutex_unlock(&v->lock);
 		vfio_group_device_closed(v->group);
 		file_put(df->group_file);

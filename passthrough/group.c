@@ -114,12 +114,11 @@ static s64 unset_container(struct vfio_group *g)
 	return ret;
 }
 
-/* 2.4: full name; spaces may follow; options are vf_token only, and we hand out no VFs. */
+/* 2.4: full name; spaces may follow, and vf_token=UUID. */
 static struct vfio_device *device_by_name(struct vfio_group *g, char *name, int *err)
 {
 	size_t len = strcspn(name, " ");
-	char *option = name + len + strspn(name + len, " ");
-	bool has_option = *option != '\0';
+	char *option = name[len] ? name + len + 1 : name + len;
 
 	name[len] = '\0';
 	for (unsigned i = 0; i < g->iommu->ndevs; i++) {
@@ -127,11 +126,8 @@ static struct vfio_device *device_by_name(struct vfio_group *g, char *name, int 
 
 		if (!v || strcmp(v->pci->name, name))
 			continue;
-		if (has_option) {
-			*err = refuse(-EINVAL, "%s: option '%s' does not apply to this device", name, option);
-			return NULL;
-		}
-		return v;
+		*err = vfio_token_check(v, option);
+		return *err ? NULL : v;
 	}
 	*err = refuse(-ENODEV, "%s is not a device of group %u", name, g->iommu->id);
 	return NULL;
@@ -203,6 +199,7 @@ static void group_release(struct file *f)
 		vfio_container_put(c);
 	}
 	g->file = NULL;
+	g->iommu->held = false;
 	mutex_unlock(&g->lock);
 }
 
@@ -228,6 +225,7 @@ static int group_open(struct node *n, struct file *f)
 			     g->iommu->owner[0] ? g->iommu->owner : "a program that has not attached it");
 	else
 		g->file = f;
+	g->iommu->held = true;
 	mutex_unlock(&g->lock);
 	if (ret)
 		return ret;
@@ -240,13 +238,16 @@ static const struct node_ops group_node = { .open = group_open, .rdev_major = 24
 
 int vfio_group_init(struct iommu_group *iommu)
 {
-	struct vfio_group *g = kzalloc(sizeof(*g));
+	struct vfio_group *g = iommu->vfio;
 
-	if (!g)
-		return -ENOMEM;
-	g->iommu = iommu;
-	mutex_init(&g->lock);
-	iommu->vfio = g;
+	if (!g) {
+		g = kzalloc(sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		g->iommu = iommu;
+		mutex_init(&g->lock);
+		iommu->vfio = g;
+	}
 	if (!node_addf(&group_node, g, "/dev/vfio/%u", iommu->id))
 		return -ENOMEM;
 	return 0;

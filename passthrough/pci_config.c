@@ -100,7 +100,7 @@ static void command_write(struct vfio_device *v, u32 bits, u32 val)
 		new &= ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	if (READ_ONCE(v->silenced))
 		new &= ~PCI_COMMAND_MASTER;
-	if (!(new & PCI_COMMAND_MEMORY))
+	if (!(new & PCI_COMMAND_MEMORY) && !v->pci->pf)
 		vfio_pci_mem_off(v);
 	else if (!(old & PCI_COMMAND_MEMORY))
 		bars_check(v);
@@ -228,6 +228,8 @@ int vfio_config_init(struct vfio_device *v)
 		vfio_config_free(v);
 		return -ENOMEM;
 	}
+	if (v->pci->pf) /* it has no such bit: shown as set, and then as written */
+		v->shadow[PCI_COMMAND / 4] = PCI_COMMAND_MEMORY;
 	v->shadow[0] = v->pci->vendor | (u32)v->pci->device << 16;
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *b = &v->pci->bar[i];

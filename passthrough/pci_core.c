@@ -33,6 +33,8 @@ void vfio_pci_mem_update(struct vfio_device *v)
 	u16 command = pci_read16(v->pci, PCI_COMMAND);
 	u16 pm = v->pci->cap_pm ? pci_read16(v->pci, v->pci->cap_pm + PCI_PM_CTRL) : 0;
 
+	if (v->pci->pf) /* 9.3.4.1.3: its decode is the PF's */
+		command |= PCI_COMMAND_MEMORY;
 	WRITE_ONCE(v->mem_on, !v->pci->broken && (command & PCI_COMMAND_MEMORY) && !(pm & PCI_PM_CTRL_STATE_MASK));
 }
 

@@ -4,6 +4,8 @@
  * devices here, so all are bound to vfio-pci from the start.  This is also where the folder starts:
  * the device nodes, the fault handler, the audit.
  */
+#include <stdio.h>
+
 #include "kernel/audit.h"
 #include "kernel/initcall.h"
 #include "passthrough/private.h"
@@ -19,25 +21,63 @@ static bool ours(const struct pci_dev *d)
 	return d->header_type == PCI_HEADER_TYPE_NORMAL && (d->class >> 16) != 0x06 /* bridges */;
 }
 
-static int device_init(struct pci_dev *d)
+static unsigned group_devices(const struct iommu_group *g)
 {
-	struct vfio_device *v = kzalloc(sizeof(*v));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < g->ndevs; i++)
+		n += ours(g->dev[i]);
+	return n;
+}
+
+/* At boot, and when a function came; the state of one that was at this address before is used again. */
+static int device_added(struct pci_dev *d)
+{
+	struct vfio_device *v = d->driver;
+	int ret = 0;
+
+	if (!ours(d) || !d->group)
+		return 0;
+	if (!v) {
+		v = kzalloc(sizeof(*v));
+		if (!v)
+			return -ENOMEM;
+		mutex_init(&v->lock);
+		mutex_init(&v->mem_lock);
+		v->pci = d;
+		vfio_token_init(v);
+	}
+	memset(v->bar_map, 0, sizeof(v->bar_map));
+	d->driver = v;
+	if (!d->group->vfio || group_devices(d->group) == 1)
+		ret = vfio_group_init(d->group);
+	v->group = d->group->vfio;
+	WRITE_ONCE(v->gone, false);
+	return ret;
+}
+
+static int device_removed(struct pci_dev *d)
+{
+	struct vfio_device *v = d->driver;
+	char path[32];
+	int ret = 0;
 
 	if (!v)
-		return -ENOMEM;
-	v->pci = d;
-	mutex_init(&v->lock);
-	mutex_init(&v->mem_lock);
-	d->driver = v;
-	if (!d->group->vfio) {
-		int ret = vfio_group_init(d->group);
-
-		if (ret)
-			return ret;
-	}
-	v->group = d->group->vfio;
+		return 0;
+	mutex_lock(&v->lock);
+	if (v->opens)
+		ret = refuse(-EBUSY, "%s is open (owner: %s)", d->name, d->group->owner);
+	else
+		v->gone = true;
+	mutex_unlock(&v->lock);
+	if (ret || group_devices(d->group) > 1)
+		return ret;
+	snprintf(path, sizeof(path), "/dev/vfio/%u", d->group->id);
+	node_remove(path);
 	return 0;
 }
+
+static struct pci_watcher watcher = { .added = device_added, .removed = device_removed };
 
 u32 vfio_faults_busy;
 
@@ -115,13 +155,12 @@ int vfio_init(void)
 	pci_set_reset_user(reset_user);
 	audit_register(&auditor);
 	pci_for_each(d) {
-		if (!ours(d) || !d->group)
-			continue;
-		ret = device_init(d);
+		ret = device_added(d);
 		if (ret)
 			return ret;
-		n++;
+		n += !!d->driver;
 	}
+	pci_watch(&watcher);
 	log_info("vfio-pci: %u devices can be handed out", n);
 	return 0;
 }

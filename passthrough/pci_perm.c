@@ -210,6 +210,8 @@ void vfio_perm_build(struct vfio_device *v)
 	set_range(v, 0, PCI_STD_HEADER_SIZEOF, 0, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(header); i++)
 		set_rule(v, 0, &header[i]);
+	if (v->pci->pf)
+		v->perm[PCI_COMMAND / 4].virt |= PCI_COMMAND_MEMORY;
 	set_range(v, PCI_STD_HEADER_SIZEOF, PCI_CFG_SPACE_SIZE, 0, RAW);
 	set_range(v, PCI_CFG_SPACE_SIZE, v->pci->cfg_size, 0, 0); /* what no capability claims */
 	std_caps(v);

@@ -14,42 +14,6 @@ static bool in_msix_table(const struct vfio_device *v, unsigned bar, u64 off, un
 	       off < d->msix_table + (u64)d->msix_vectors * PCI_MSIX_ENTRY_SIZE;
 }
 
-static u32 mem_access(volatile void *p, unsigned size, u32 v, bool write)
-{
-	switch (size) {
-	case 4:
-		if (write)
-			*(volatile u32 *)p = v;
-		return write ? v : *(volatile u32 *)p;
-	case 2:
-		if (write)
-			*(volatile u16 *)p = (u16)v;
-		return write ? v : *(volatile u16 *)p;
-	default:
-		if (write)
-			*(volatile u8 *)p = (u8)v;
-		return write ? v : *(volatile u8 *)p;
-	}
-}
-
-static u32 io_access(u16 port, unsigned size, u32 v, bool write)
-{
-	switch (size) {
-	case 4:
-		if (write)
-			arch_out32(port, v);
-		return write ? v : arch_in32(port);
-	case 2:
-		if (write)
-			arch_out16(port, (u16)v);
-		return write ? v : arch_in16(port);
-	default:
-		if (write)
-			arch_out8(port, (u8)v);
-		return write ? v : arch_in8(port);
-	}
-}
-
 /* One access; -EIO while memory decode is off. */
 static int bar_access(struct vfio_device *v, unsigned bar, u64 off, unsigned size, u32 *val, bool write)
 {
@@ -61,10 +25,14 @@ static int bar_access(struct vfio_device *v, unsigned bar, u64 off, unsigned siz
 		return 0;
 	}
 	mutex_lock(&v->mem_lock);
-	if (b->io)
-		*val = io_access((u16)(b->base + off), size, *val, write);
+	if (b->io && write)
+		arch_out((u16)(b->base + off), size, *val);
+	else if (b->io)
+		*val = arch_in((u16)(b->base + off), size);
+	else if (v->mem_on && write)
+		arch_mmio_out((volatile u8 *)v->bar_map[bar] + off, size, *val);
 	else if (v->mem_on)
-		*val = mem_access((volatile u8 *)v->bar_map[bar] + off, size, *val, write);
+		*val = arch_mmio_in((volatile u8 *)v->bar_map[bar] + off, size);
 	else
 		ret = refuse(-EIO, "%s: BAR%u does not decode: set memory enable (command register) and D0 first",
 			     v->pci->name, bar);

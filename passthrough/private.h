@@ -108,6 +108,9 @@ struct vfio_device {
 	struct vfio_group *group;
 	struct mutex lock; /* open/close, interrupts, reset */
 	unsigned opens;
+	u8 token[16];         /* of a physical function (vf_token.c) */
+	unsigned token_users; /* its virtual functions that are open */
+	bool gone; /* the function left: it is not opened again until it comes back */
 
 	/* From first open to last close. */
 	struct mutex mem_lock;   /* decode and power changes against register access */
@@ -139,6 +142,11 @@ struct vfio_device *vfio_device_of(struct pci_dev *d); /* NULL: not ours */
 
 /* Signals the ERR eventfd of whoever owns it. Any context. */
 void vfio_error(struct pci_dev *d);
+
+/* vf_token.c: what follows a device's name. -EINVAL, -EACCES. A VF that is opened, closed. */
+int must_check vfio_token_check(struct vfio_device *v, const char *option);
+void vfio_token_init(struct vfio_device *v);
+void vfio_token_use(struct vfio_device *v, bool open);
 
 /* pci_core.c */
 #define VFIO_REGION_SHIFT 40

@@ -15,7 +15,15 @@
  * there, but a device may say so. */
 #define BOARD_BASE 0xfec00000ull
 #define BOARD_SIZE 0x300000ull
+#define MAX_EXCLUDED 64
 #define BOARD_PORTS 0x1000u /* DMA, PIC, CMOS, configuration and power management ports */
+
+static paddr_t low_end; /* of the RAM below 4 GiB */
+static struct excluded {
+	struct pci_bar range;
+	const char *whose;
+} excluded[MAX_EXCLUDED];
+static unsigned nexcluded;
 
 /* Write all ones, read, put back. */
 static u32 probe(const struct pci_dev *d, u16 off, u32 ones, u32 *old)
@@ -48,20 +56,16 @@ static void bar_set(const struct pci_dev *d, const char *which, struct pci_bar *
 			 which, (unsigned long long)base, (unsigned long long)mask);
 		return;
 	}
-	if (!base) {
-		log_info("pci %s: %s (0x%llx bytes) has no address", d->name, which, (unsigned long long)size);
-		return;
-	}
+	b->want = size;
 	b->base = base;
-	b->size = size;
+	b->size = base ? size : 0;
 }
 
-/* Returns how many registers the BAR takes. */
-static unsigned bar_read(struct pci_dev *d, unsigned i, unsigned n)
+/* Register i of n at `regs`; returns how many of them the BAR takes. */
+static unsigned bar_read(struct pci_dev *d, u16 regs, struct pci_bar *b, unsigned i, unsigned n)
 {
 	char which[] = { 'B', 'A', 'R', (char)('0' + i), 0 };
-	u16 off = (u16)(PCI_BASE_ADDRESS_0 + 4 * i);
-	struct pci_bar *b = &d->bar[i];
+	u16 off = (u16)(regs + 4 * i);
 	u32 low, high, mask_high, mask = probe(d, off, ~0u, &low);
 	bool is_64 = (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
 
@@ -97,9 +101,7 @@ static void rom_read(struct pci_dev *d, u16 off)
 {
 	u32 old, mask = probe(d, off, (u32)PCI_ROM_ADDRESS_MASK, &old) & (u32)PCI_ROM_ADDRESS_MASK;
 
-	/* A ROM without address is the rule, not worth a line. */
-	if (old & (u32)PCI_ROM_ADDRESS_MASK)
-		bar_set(d, "ROM", &d->rom, old & (u32)PCI_ROM_ADDRESS_MASK, mask, 0xffffffff);
+	bar_set(d, "ROM", &d->rom, old & (u32)PCI_ROM_ADDRESS_MASK, mask, 0xffffffff);
 }
 
 void pci_bars_read(struct pci_dev *d)
@@ -114,9 +116,23 @@ void pci_bars_read(struct pci_dev *d)
 	command = pci_read16(d, PCI_COMMAND);
 	pci_write16(d, PCI_COMMAND, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	for (unsigned i = 0; i < n;)
-		i += bar_read(d, i, n);
+		i += bar_read(d, PCI_BASE_ADDRESS_0, &d->bar[i], i, n);
 	rom_read(d, bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS);
 	pci_write16(d, PCI_COMMAND, command);
+}
+
+/* 9.3.3.14: the registers say where VF 0's are; the others' follow. */
+void pci_vf_bars_read(struct pci_dev *d)
+{
+	for (unsigned i = 0; i < PCI_BARS;)
+		i += bar_read(d, d->sriov->cap + PCI_SRIOV_BAR, &d->vf_bar[i], i, PCI_BARS);
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		struct pci_bar *b = &d->vf_bar[i];
+
+		if (b->io || b->want > BIT(ADDRESS_BITS) / d->sriov->total)
+			*b = (struct pci_bar){ .base = 0 };
+		b->size *= d->sriov->total;
+	}
 }
 
 /* End of the RAM below 4 GiB. What lies under it and is not RAM (our image, firmware's tables, stolen
@@ -133,7 +149,7 @@ static paddr_t low_ram_end(void)
 	return 0;
 }
 
-static bool meets_memory(const struct pci_bar *b, paddr_t low_end)
+static bool meets_memory(const struct pci_bar *b)
 {
 	u64 end = MIN(b->base + b->size, frames_top());
 
@@ -145,15 +161,14 @@ static bool meets_memory(const struct pci_bar *b, paddr_t low_end)
 	return false;
 }
 
-static bool meets(const struct pci_bar *a, const struct pci_bar *b)
+bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b)
 {
 	return a->size && b->size && a->io == b->io && a->base < b->base + b->size && b->base < a->base + a->size;
 }
 
-/* BAR i of a function, the ROM last. */
-static struct pci_bar *bar_of(struct pci_dev *d, unsigned i)
+struct pci_bar *pci_bar_of(struct pci_dev *d, unsigned i)
 {
-	return i < PCI_BARS ? &d->bar[i] : &d->rom;
+	return i < PCI_BARS ? &d->bar[i] : i == PCI_BARS ? &d->rom : &d->vf_bar[i - PCI_BARS - 1];
 }
 
 bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i)
@@ -166,12 +181,17 @@ bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i)
 		return false;
 	pci_for_each(e)
 		for (unsigned k = 0; k <= PCI_BARS; k++)
-			if (bar_of(e, k) != b && meets(bar_of(e, k), &pages))
+			if (pci_bar_of(e, k) != b && pci_bars_meet(pci_bar_of(e, k), &pages))
 				return false;
 	return true;
 }
 
-static const char *bar_refused(const struct pci_bar *b, paddr_t low_end)
+const char *pci_bar_kind(unsigned i)
+{
+	return i < PCI_BARS ? "BAR" : i == PCI_BARS ? "ROM" : "VF BAR";
+}
+
+const char *pci_bar_refused(const struct pci_bar *b)
 {
 	const struct pci_bar board = { .base = BOARD_BASE, .size = BOARD_SIZE };
 
@@ -179,60 +199,65 @@ static const char *bar_refused(const struct pci_bar *b, paddr_t low_end)
 		return "the board's own ports";
 	if (b->io)
 		return b->base + b->size > 0x10000 ? "the I/O space's end" : NULL;
-	if (meets_memory(b, low_end))
+	if (meets_memory(b))
 		return "memory";
 	if (pci_ecam_overlaps(b->base, b->size))
 		return "config space";
-	if (meets(b, &board))
+	if (pci_bars_meet(b, &board))
 		return "the board's own registers";
+	for (unsigned i = 0; i < nexcluded; i++)
+		if (pci_bars_meet(b, &excluded[i].range))
+			return excluded[i].whose;
 	return NULL;
 }
 
 static void bar_drop(struct pci_dev *d, unsigned i, const char *over)
 {
-	struct pci_bar *b = bar_of(d, i);
+	struct pci_bar *b = pci_bar_of(d, i);
 
-	log_warn("pci %s: %s %u at 0x%llx+0x%llx lies over %s and is not used", d->name,
-		 i < PCI_BARS ? "BAR" : "ROM", i, (unsigned long long)b->base, (unsigned long long)b->size, over);
-	b->base = b->size = 0;
+	log_warn("pci %s: %s %u at 0x%llx+0x%llx lies over %s and is not used", d->name, pci_bar_kind(i),
+		 i % (PCI_BARS + 1), (unsigned long long)b->base, (unsigned long long)b->size, over);
+	b->base = b->size = b->want = 0;
 }
 
 /* Does another function's, or a later, BAR meet this one? Whose fault it is cannot be known: both
  * go. A ROM, which firmware may leave anywhere while it is disabled, goes alone. */
 static void drop_overlaps(struct pci_dev *d, unsigned i)
 {
-	struct pci_bar was = *bar_of(d, i);
-	struct pci_dev *e;
+	struct pci_bar was = *pci_bar_of(d, i);
+	bool rom = i == PCI_BARS;
 
-	if (!was.size)
-		return;
-	for (e = d; e; e = TAILQ_NEXT(e, link)) {
-		for (unsigned k = e == d ? i + 1 : 0; k <= PCI_BARS; k++) {
-			if (!meets(&was, bar_of(e, k)))
+	for (struct pci_dev *e = was.size ? d : NULL; e; e = TAILQ_NEXT(e, link)) {
+		for (unsigned k = e == d ? i + 1 : 0; k < PCI_REGIONS; k++) {
+			if (!pci_bars_meet(&was, pci_bar_of(e, k)))
 				continue;
-			if (k == PCI_BARS || i < PCI_BARS)
+			if (k == PCI_BARS || !rom)
 				bar_drop(e, k, d->name);
-			if ((i == PCI_BARS || k < PCI_BARS) && bar_of(d, i)->size)
+			if ((rom || k != PCI_BARS) && pci_bar_of(d, i)->size)
 				bar_drop(d, i, e->name);
 		}
 	}
 }
 
+static void drop_refused(struct pci_dev *d)
+{
+	for (unsigned i = 0; i < PCI_REGIONS; i++) {
+		const char *over = pci_bar_of(d, i)->size ? pci_bar_refused(pci_bar_of(d, i)) : NULL;
+
+		if (over)
+			bar_drop(d, i, over);
+	}
+}
+
 void pci_bars_check(void)
 {
-	paddr_t low_end = low_ram_end();
 	struct pci_dev *d;
 
-	pci_for_each(d) {
-		for (unsigned i = 0; i <= PCI_BARS; i++) {
-			const char *over = bar_of(d, i)->size ? bar_refused(bar_of(d, i), low_end) : NULL;
-
-			if (over)
-				bar_drop(d, i, over);
-		}
-	}
+	low_end = low_ram_end();
 	pci_for_each(d)
-		for (unsigned i = 0; i <= PCI_BARS; i++)
+		drop_refused(d);
+	pci_for_each(d)
+		for (unsigned i = 0; i < PCI_REGIONS; i++)
 			drop_overlaps(d, i);
 	pci_for_each(d)
 		pci_msix_check(d);
@@ -240,13 +265,12 @@ void pci_bars_check(void)
 
 void pci_bars_exclude(paddr_t base, u64 size, const char *whose)
 {
-	const struct pci_bar taken = { .base = base, .size = size };
 	struct pci_dev *d;
 
+	BUG_ON(nexcluded == MAX_EXCLUDED); /* one for each IOMMU, of which there are fewer */
+	excluded[nexcluded++] = (struct excluded){ { .base = base, .size = size }, whose };
 	pci_for_each(d) {
-		for (unsigned i = 0; i <= PCI_BARS; i++)
-			if (meets(bar_of(d, i), &taken))
-				bar_drop(d, i, whose);
+		drop_refused(d);
 		pci_msix_check(d);
 	}
 }

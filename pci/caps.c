@@ -92,7 +92,7 @@ static void msix_read(struct pci_dev *d)
 {
 	u32 table, pba;
 
-	d->cap_msix = pci_find_cap(d, PCI_CAP_ID_MSIX);
+	d->msix_vectors = 0;
 	if (!d->cap_msix)
 		return;
 	table = pci_read32(d, d->cap_msix + PCI_MSIX_TABLE);
@@ -110,15 +110,23 @@ static bool in_bar(const struct pci_dev *d, unsigned bar, u32 off, u32 size)
 	return bar < PCI_BARS && d->bar[bar].size && !d->bar[bar].io && (u64)off + size <= d->bar[bar].size;
 }
 
+/* Does a BAR of a function still wait for an address? */
+static bool unplaced(const struct pci_dev *d, unsigned bar)
+{
+	return bar < PCI_BARS && d->bar[bar].want && !d->bar[bar].size;
+}
+
 void pci_msix_check(struct pci_dev *d)
 {
+	msix_read(d);
 	if (!d->msix_vectors)
 		return;
 	if (in_bar(d, d->msix_bar, d->msix_table, d->msix_vectors * PCI_MSIX_ENTRY_SIZE) &&
 	    in_bar(d, d->msix_pba_bar, d->msix_pba, (d->msix_vectors + 63u) / 64 * 8))
 		return;
-	log_warn("pci %s: MSI-X is not used: its table (BAR%u+0x%x, %u entries) or PBA (BAR%u+0x%x) lies outside of the BARs",
-		 d->name, d->msix_bar, d->msix_table, d->msix_vectors, d->msix_pba_bar, d->msix_pba);
+	if (!unplaced(d, d->msix_bar) && !unplaced(d, d->msix_pba_bar))
+		log_warn("pci %s: MSI-X is not used: its table (BAR%u+0x%x, %u entries) or PBA (BAR%u+0x%x) lies outside of the BARs",
+			 d->name, d->msix_bar, d->msix_table, d->msix_vectors, d->msix_pba_bar, d->msix_pba);
 	d->msix_vectors = 0;
 }
 
@@ -145,7 +153,7 @@ void pci_caps_read(struct pci_dev *d)
 	d->cap_pm = pci_find_cap(d, PCI_CAP_ID_PM);
 	d->cap_af = pci_find_cap(d, PCI_CAP_ID_AF);
 	msi_read(d);
-	msix_read(d);
+	d->cap_msix = pci_find_cap(d, PCI_CAP_ID_MSIX); /* read when the BARs are known */
 
 	d->cfg_size = cfg_size(d);
 	head = pci_read32(d, EXT_FIRST);

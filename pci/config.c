@@ -41,8 +41,20 @@ static bool inside(const struct pci_dev *d, u16 off, unsigned size)
 	return IS_ALIGNED(off, size) && (u32)off + size <= d->cfg_size;
 }
 
+/* A virtual function that answers says nothing of its ids (9.3.4.1.1): they are what its PF says. */
+static u32 vf_ids(const struct pci_dev *d, u16 off, unsigned size)
+{
+	u64 ids = d->vendor | (u64)d->device << 16;
+
+	if (pci_cfg_read(d->segment, d->bus, d->devfn, PCI_CLASS_REVISION, 4) == ~0u)
+		return ~0u;
+	return (u32)(ids >> 8 * off & GENMASK(8 * size - 1, 0));
+}
+
 static u32 dev_read(const struct pci_dev *d, u16 off, unsigned size)
 {
+	if (d->pf && off <= PCI_DEVICE_ID + 1 && inside(d, off, size))
+		return vf_ids(d, off, size);
 	return inside(d, off, size) ? pci_cfg_read(d->segment, d->bus, d->devfn, off, size) : ~0u;
 }
 
@@ -52,35 +64,18 @@ static void dev_write(const struct pci_dev *d, u16 off, unsigned size, u32 v)
 		pci_cfg_write(d->segment, d->bus, d->devfn, off, size, v);
 }
 
-u8 pci_read8(const struct pci_dev *d, u16 off)
-{
-	return (u8)dev_read(d, off, 1);
-}
-
-u16 pci_read16(const struct pci_dev *d, u16 off)
-{
-	return (u16)dev_read(d, off, 2);
-}
-
-u32 pci_read32(const struct pci_dev *d, u16 off)
-{
-	return dev_read(d, off, 4);
-}
-
-void pci_write8(const struct pci_dev *d, u16 off, u8 v)
-{
-	dev_write(d, off, 1, v);
-}
-
-void pci_write16(const struct pci_dev *d, u16 off, u16 v)
-{
-	dev_write(d, off, 2, v);
-}
-
-void pci_write32(const struct pci_dev *d, u16 off, u32 v)
-{
-	dev_write(d, off, 4, v);
-}
+#define ACCESSORS(bits)                                                           \
+	u##bits pci_read##bits(const struct pci_dev *d, u16 off)                   \
+	{                                                                          \
+		return (u##bits)dev_read(d, off, bits / 8);                        \
+	}                                                                          \
+	void pci_write##bits(const struct pci_dev *d, u16 off, u##bits v)          \
+	{                                                                          \
+		dev_write(d, off, bits / 8, v);                                    \
+	}
+ACCESSORS(8)
+ACCESSORS(16)
+ACCESSORS(32)
 
 void pci_update16(const struct pci_dev *d, u16 off, u16 clear, u16 set)
 {

@@ -35,13 +35,15 @@ const char *pci_type_name(const struct pci_dev *d)
 	return "unknown type";
 }
 
-/* Clear bits of a control register in an extended capability. */
-static void ext_clear(const struct pci_dev *d, u16 id, u16 reg, u16 bits)
+/* Clear bits of a control register in an extended capability; were any set? */
+static bool ext_clear(const struct pci_dev *d, u16 id, u16 reg, u16 bits)
 {
 	u16 cap = pci_find_ext_cap(d, id);
+	bool set = cap && pci_read16(d, cap + reg) & bits;
 
-	if (cap)
+	if (set)
 		pci_update16(d, cap + reg, bits, 0);
+	return set;
 }
 
 static void quiesce(const struct pci_dev *d)
@@ -53,10 +55,11 @@ static void quiesce(const struct pci_dev *d)
 		pci_update16(d, d->cap_msix + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 0);
 	if (d->cap_pcie)
 		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PHANTOM, 0);
-	ext_clear(d, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
-	ext_clear(d, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
-	ext_clear(d, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
-	ext_clear(d, PCI_EXT_CAP_ID_SRIOV, PCI_SRIOV_CTRL, SRIOV_CTRL_OFF);
+	(void)ext_clear(d, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);
+	(void)ext_clear(d, PCI_EXT_CAP_ID_PRI, PCI_PRI_CTRL, PCI_PRI_CTRL_ENABLE);
+	(void)ext_clear(d, PCI_EXT_CAP_ID_PASID, PCI_PASID_CTRL, PCI_PASID_CTRL_ENABLE);
+	if (ext_clear(d, PCI_EXT_CAP_ID_SRIOV, PCI_SRIOV_CTRL, SRIOV_CTRL_OFF))
+		pci_wait_ms(PCI_SRIOV_QUIET_MS);
 }
 
 static void header_read(struct pci_dev *d)
@@ -67,9 +70,10 @@ static void header_read(struct pci_dev *d)
 	d->revision = (u8)v;
 	d->class = v >> 8;
 	d->header_type = header & 0x7f;
-	d->multifunction = header & 0x80 || (d->devfn & 7);
+	/* What is true of a VF is said in its PF's header (9.3.4.1.6). */
+	d->multifunction = !d->pf && (header & 0x80 || (d->devfn & 7) || (d->parent && d->parent->ari && d->devfn));
 	d->interrupt_pin = pci_read8(d, PCI_INTERRUPT_PIN);
-	if (d->interrupt_pin > 4)
+	if (d->interrupt_pin > 4 || d->pf)
 		d->interrupt_pin = 0;
 	if (d->header_type == PCI_HEADER_TYPE_NORMAL) {
 		d->subsystem_vendor = pci_read16(d, PCI_SUBSYSTEM_VENDOR_ID);
@@ -77,6 +81,7 @@ static void header_read(struct pci_dev *d)
 	} else if (pci_is_bridge(d)) {
 		d->secondary = pci_read8(d, PCI_SECONDARY_BUS);
 		d->subordinate = pci_read8(d, PCI_SUBORDINATE_BUS);
+		pci_windows_read(d);
 	} else {
 		log_warn("pci %s: header type %u is not known here: its BARs and what is behind it are not used",
 			 d->name, d->header_type);
@@ -103,6 +108,40 @@ static bool has_flr(const struct pci_dev *d)
 	return d->cap_af && (pci_read8(d, d->cap_af + PCI_AF_CAP) & af) == af;
 }
 
+/* Intel Volume Management Devices: the domain behind one is reached through its BARs, and not looked into. */
+static bool is_vmd(const struct pci_dev *d)
+{
+	static const u16 ids[] = { 0x201d, 0x28c0, 0x467f, 0x4c3d, 0x7d0b, 0x9a0b, 0xa77f, 0xad0b, 0xb06f, 0xb60b };
+
+	for (unsigned i = 0; d->vendor == 0x8086 && d->class >> 8 == PCI_CLASS_RAID && i < ARRAY_SIZE(ids); i++)
+		if (d->device == ids[i])
+			return true;
+	return false;
+}
+
+void pci_dev_decode(struct pci_dev *d)
+{
+	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
+	d->cfg_size = PCI_CFG_CONVENTIONAL;
+	mutex_init(&d->lock);
+
+	header_read(d);
+	pci_caps_read(d);
+	bridge_subsystem_read(d);
+	d->quirks = pci_quirks_of(d);
+	d->vmd = is_vmd(d);
+	quiesce(d);
+	if (!d->pf) {
+		pci_sriov_read(d);
+		pci_bars_read(d);
+	}
+	pci_msix_check(d);
+	d->flr = has_flr(d);
+	pci_acs_enable(d);
+	pci_aer_init(d);
+	pci_reset_methods_init(d);
+}
+
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err)
 {
 	u32 id = pci_cfg_read(segment, bus, devfn, PCI_VENDOR_ID, 4);
@@ -117,25 +156,12 @@ struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *pare
 		*err = -ENOMEM;
 		return NULL;
 	}
-	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", segment, bus, devfn >> 3, devfn & 7);
 	d->segment = segment;
 	d->bus = bus;
 	d->devfn = devfn;
 	d->vendor = (u16)id;
 	d->device = (u16)(id >> 16);
 	d->parent = parent;
-	d->cfg_size = PCI_CFG_CONVENTIONAL;
-	mutex_init(&d->lock);
-
-	header_read(d);
-	pci_caps_read(d);
-	bridge_subsystem_read(d);
-	d->quirks = pci_quirks_of(d);
-	quiesce(d);
-	pci_bars_read(d);
-	d->flr = has_flr(d);
-	pci_acs_enable(d);
-	pci_aer_init(d);
-	pci_reset_methods_init(d);
+	pci_dev_decode(d);
 	return d;
 }

@@ -17,7 +17,7 @@
 #define CF8_DATA 0xcfc
 #define CF8_ENABLE BIT(31)
 
-static struct pci_window {
+static struct ecam_window {
 	paddr_t base; /* of bus_first */
 	u64 size;
 	u16 segment;
@@ -32,7 +32,7 @@ static bool port_unlocked;
 static volatile u8 *ecam_address(u16 segment, u8 bus, u8 devfn, u16 off)
 {
 	for (unsigned i = 0; i < nwindows; i++) {
-		const struct pci_window *w = &windows[i];
+		const struct ecam_window *w = &windows[i];
 
 		if (w->segment == segment && bus >= w->bus_first && bus <= w->bus_last)
 			return windows[i].map + (((u64)(bus - w->bus_first) << 20) | (u64)devfn << 12 |
@@ -45,35 +45,15 @@ static u32 ecam_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 {
 	volatile u8 *p = ecam_address(segment, bus, devfn, off);
 
-	if (!p || off >= PCI_CFG_EXPRESS)
-		return ~0u;
-	switch (size) {
-	case 1:
-		return *p;
-	case 2:
-		return *(volatile u16 *)p;
-	default:
-		return *(volatile u32 *)p;
-	}
+	return p && off < PCI_CFG_EXPRESS ? arch_mmio_in(p, size) : ~0u;
 }
 
 static void ecam_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
 {
 	volatile u8 *p = ecam_address(segment, bus, devfn, off);
 
-	if (!p || off >= PCI_CFG_EXPRESS)
-		return;
-	switch (size) {
-	case 1:
-		*p = (u8)v;
-		break;
-	case 2:
-		*(volatile u16 *)p = (u16)v;
-		break;
-	default:
-		*(volatile u32 *)p = v;
-		break;
-	}
+	if (p && off < PCI_CFG_EXPRESS)
+		arch_mmio_out(p, size, v);
 }
 
 static const struct pci_cfg_ops ecam_ops = { ecam_read, ecam_write };
@@ -102,12 +82,7 @@ static u32 port_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 	if (segment || off >= PCI_CFG_CONVENTIONAL)
 		return ~0u;
 	irq = port_select(bus, devfn, off);
-	if (size == 1)
-		v = arch_in8((u16)(CF8_DATA + (off & 3)));
-	else if (size == 2)
-		v = arch_in16((u16)(CF8_DATA + (off & 2)));
-	else
-		v = arch_in32(CF8_DATA);
+	v = arch_in((u16)(CF8_DATA + (off & 3)), size);
 	port_done(irq);
 	return v;
 }
@@ -119,12 +94,7 @@ static void port_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u3
 	if (segment || off >= PCI_CFG_CONVENTIONAL)
 		return;
 	irq = port_select(bus, devfn, off);
-	if (size == 1)
-		arch_out8((u16)(CF8_DATA + (off & 3)), (u8)v);
-	else if (size == 2)
-		arch_out16((u16)(CF8_DATA + (off & 2)), (u16)v);
-	else
-		arch_out32(CF8_DATA, v);
+	arch_out((u16)(CF8_DATA + (off & 3)), size, v);
 	port_done(irq);
 }
 
@@ -169,7 +139,7 @@ static const char *entry_refused(const struct acpi_mcfg_entry *e, paddr_t base, 
 
 static void window_add(const struct acpi_mcfg_entry *e)
 {
-	struct pci_window *w = &windows[nwindows];
+	struct ecam_window *w = &windows[nwindows];
 	paddr_t base = e->base + e->bus_first * ECAM_BUS_SIZE;
 	u64 size = ((u64)e->bus_last - e->bus_first + 1) * ECAM_BUS_SIZE;
 	const char *why = entry_refused(e, base, size);
@@ -200,7 +170,7 @@ static int list_segments(struct pci_segment *out, unsigned cap)
 	unsigned n = 0, k;
 
 	for (unsigned i = 0; i < nwindows; i++) {
-		const struct pci_window *w = &windows[i];
+		const struct ecam_window *w = &windows[i];
 
 		for (k = 0; k < n && out[k].segment != w->segment; k++)
 			;

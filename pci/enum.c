@@ -16,11 +16,15 @@
 struct pci_list pci_devices = TAILQ_HEAD_INITIALIZER(pci_devices);
 static unsigned nfunctions;
 
+#define CRS_VENDOR 0x0001
+#define READY_MS 5000 /* for all functions of a segment together; 6.6.1 gives one second after a reset */
+
 struct scan {
 	u16 segment;
 	u8 first, last;
 	bool taken[256];             /* scanned, or in the range of a bridge that is followed */
 	bool claimed[256];           /* by a bridge that is not followed: no root bus either */
+	u64 patience;                /* until then a function may say that it is not ready */
 	struct pci_dev *queue[256];  /* bridges whose secondary bus is still to be scanned */
 	unsigned head, tail;         /* each entry took a bus of its own: it never overflows */
 };
@@ -77,13 +81,27 @@ static void bridge_queue(struct scan *s, struct pci_dev *d)
 	s->queue[s->tail++] = d;
 }
 
+/* 2.3.1: vendor 1 stands for "not ready yet". Who never is, is left alone: nobody gets it, and all it sends is blocked. */
+static bool answers(struct scan *s, u8 bus, u8 devfn)
+{
+	u16 vendor;
+
+	while ((vendor = (u16)pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4)) == CRS_VENDOR &&
+	       arch_now_ns() < s->patience)
+		pci_wait_ms(10);
+	if (vendor == CRS_VENDOR)
+		log_warn("pci %04x:%02x:%02x.%x: not ready after %u s: it is left alone", s->segment, bus, devfn >> 3,
+			 devfn & 7, READY_MS / 1000);
+	return vendor != 0xffff && vendor != CRS_VENDOR;
+}
+
 static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
 {
 	int err;
 	struct pci_dev *d = NULL;
 
 	*out = NULL;
-	if (pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4) == ~0u)
+	if (!answers(s, bus, devfn))
 		return 0;
 	if (nfunctions == PCI_MAX_FUNCTIONS) {
 		log_err("pci: more than %u functions: %04x:%02x:%02x.%x is left alone", PCI_MAX_FUNCTIONS,
@@ -105,12 +123,56 @@ static unsigned devices_on(const struct pci_dev *parent)
 	return pci_is_port(parent) ? 1 : 32;
 }
 
+static bool has_v2(const struct pci_dev *d, u16 reg)
+{
+	return d->cap_pcie && d->cap_pcie + reg + 4 <= PCI_CFG_CONVENTIONAL &&
+	       FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2;
+}
+
+/*
+ * The port above a device: it forwards functions above 7 only when the device has the capability,
+ * and a root port tells us when a device is not ready (7.5.3.12) instead of trying on and on.
+ */
+static void port_prepare(struct pci_dev *port, struct pci_dev *fn0)
+{
+	u16 reg = port->cap_pcie + PCI_EXP_DEVCTL2;
+
+	if (port->type == PCI_ROOT_PORT && has_v2(port, PCI_EXP_RTCTL) &&
+	    pci_read16(port, port->cap_pcie + PCI_EXP_RTCAP) & PCI_EXP_RTCAP_CRSVIS)
+		pci_update16(port, port->cap_pcie + PCI_EXP_RTCTL, 0, PCI_EXP_RTCTL_CRSSVE);
+	if (devices_on(port) != 1 || !has_v2(port, PCI_EXP_DEVCAP2))
+		return;
+	port->ari = fn0 && !pci_is_bridge(fn0) && pci_find_ext_cap(fn0, PCI_EXT_CAP_ID_ARI) &&
+		    pci_read32(port, port->cap_pcie + PCI_EXP_DEVCAP2) & PCI_EXP_DEVCAP2_ARI;
+	pci_update16(port, reg, port->ari ? 0 : PCI_EXP_DEVCTL2_ARI, port->ari ? PCI_EXP_DEVCTL2_ARI : 0);
+	if (port->ari && fn0->sriov)
+		pci_sriov_addresses(fn0);
+}
+
+/* Each function names the next, which is always higher: so the list ends. */
+static int ari_scan(struct scan *s, u8 bus, struct pci_dev *parent, struct pci_dev *d)
+{
+	int err = 0;
+
+	while (d && !err) {
+		u16 cap = pci_find_ext_cap(d, PCI_EXT_CAP_ID_ARI);
+		u8 next = cap ? PCI_ARI_CAP_NFN(pci_read16(d, cap + PCI_ARI_CAP)) : 0;
+
+		if (next <= d->devfn)
+			break;
+		err = function_scan(s, bus, next, parent, &d);
+	}
+	return err;
+}
+
 static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
 {
 	unsigned ndevices = devices_on(parent);
 	struct pci_dev *d;
 	int err;
 
+	if (parent)
+		port_prepare(parent, NULL);
 	for (unsigned dev = 0; dev < ndevices; dev++) {
 		unsigned nfns = 1;
 
@@ -118,6 +180,10 @@ static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
 			err = function_scan(s, bus, (u8)(dev << 3 | fn), parent, &d);
 			if (err)
 				return err;
+			if (d && fn == 0 && parent)
+				port_prepare(parent, d);
+			if (d && fn == 0 && parent && parent->ari)
+				return ari_scan(s, bus, parent, d);
 			if (d && fn == 0 && d->multifunction)
 				nfns = 8;
 		}
@@ -138,15 +204,6 @@ static void bridges_queue(struct scan *s, u8 bus)
 			bridge_queue(s, d);
 }
 
-/* ARI forwarding off: functions above 7 are then not reached, and their requests not forwarded. */
-static void ari_off(const struct pci_dev *d)
-{
-	if (pci_is_port(d) &&
-	    d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL &&
-	    FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2)
-		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL2, PCI_EXP_DEVCTL2_ARI, 0);
-}
-
 static int tree_scan(struct scan *s, u8 root)
 {
 	int err;
@@ -163,7 +220,6 @@ static int tree_scan(struct scan *s, u8 root)
 		/* Its buses become free for the bridges below it; its own secondary stays taken. */
 		for (unsigned b = d->secondary + 1u; b <= d->subordinate; b++)
 			s->taken[b] = false;
-		ari_off(d);
 		err = bus_scan(s, d->secondary, d);
 		if (err)
 			return err;
@@ -192,6 +248,7 @@ int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
 	s->segment = segment;
 	s->first = bus_first;
 	s->last = bus_last;
+	s->patience = arch_now_ns() + READY_MS * NS_PER_MS;
 	err = tree_scan(s, bus_first);
 	for (unsigned b = bus_first; !err && b <= bus_last; b++)
 		if (!s->taken[b] && !s->claimed[b] && bus_answers(s, (u8)b))
@@ -208,6 +265,7 @@ void pci_forget_all(void)
 		TAILQ_REMOVE(&pci_devices, d, link);
 		kfree(d->msix_msgs);
 		kfree(d->aer);
+		kfree(d->sriov);
 		kfree(d);
 	}
 	nfunctions = 0;

@@ -230,6 +230,74 @@ static void test_bars_that_lie(void **state)
 	assert_int_equal(pci_find_name("0000:00:04.0")->bar[0].size, 0);
 }
 
+/* Functions of one device under two ports, one of which forwards functions above 7. */
+static void test_ari(void **state)
+{
+	(void)state;
+	for (u8 bus = 1; bus <= 2; bus++) {
+		static const u8 devfns[] = { 0, 3, 8, 0x90 };
+		struct model_fn *port = root_port(bus, bus, bus), *f;
+
+		if (bus == 1)
+			model_put(port, port->pcie + PCI_EXP_DEVCAP2, 4, PCI_EXP_DEVCAP2_ARI);
+		model_put(port, port->pcie + PCI_EXP_DEVCTL2, 2, PCI_EXP_DEVCTL2_ARI);
+		for (unsigned i = 0; i < 4; i++) {
+			f = model_fn_add(0, bus, devfns[i] >> 3, devfns[i] & 7, 0x8086, 1, 0x020000);
+			model_express(f, PCI_ENDPOINT, false);
+			/* the last leads back */
+			model_put(f, model_ext_cap(f, PCI_EXT_CAP_ID_ARI, 8) + PCI_ARI_CAP, 2, devfns[(i + 1) % 4] << 8);
+		}
+		/* what no function leads to */
+		model_fn_add(0, bus, 4, 0, 0x8086, 1, 0x020000);
+	}
+	assert_int_equal(model_pci_scan(), 2 + 4 + 1);
+	assert_true(pci_find_name("0000:00:01.0")->ari);
+	assert_true(pci_find_name("0000:01:12.0")->multifunction);
+	assert_non_null(pci_find_name("0000:01:01.0"));
+	assert_false(pci_find_name("0000:00:02.0")->ari);
+	assert_int_equal(model_get(model_fn_find(0, 0, 1 << 3), 0x40 + PCI_EXP_DEVCTL2, 2), PCI_EXP_DEVCTL2_ARI);
+	assert_int_equal(model_get(model_fn_find(0, 0, 2 << 3), 0x40 + PCI_EXP_DEVCTL2, 2), 0);
+}
+
+static void test_not_ready(void **state)
+{
+	struct model_fn *f = nvme(0, 3, 0xfe000000);
+	u64 start = arch_now_ns();
+
+	(void)state;
+	f->reset = MODEL_RESET_CRS;
+	f->ready_at = start + 2 * NS_PER_S;
+	assert_int_equal(model_pci_scan(), 1);
+	assert_int_equal(pci_find_name("0000:00:03.0")->msix_vectors, 65);
+	/* never: the others are found all the same, in bounded time */
+	model_fn_add(0, 0, 4, 0, 0x8086, 1, 0x020000);
+	for (u8 dev = 5; dev < 32; dev++) {
+		f = nvme(0, dev, 0);
+		f->reset = MODEL_RESET_CRS;
+		f->ready_at = ~0ull;
+	}
+	start = arch_now_ns();
+	assert_int_equal(model_pci_scan(), 2);
+	assert_true(arch_now_ns() - start < 6 * NS_PER_S);
+}
+
+static void test_odd_headers(void **state)
+{
+	struct model_fn *f;
+
+	(void)state;
+	for (u8 dev = 1; dev < 32; dev++) {
+		f = nvme(0, dev, 0xf0000000 + dev * 0x10000u);
+		model_put(f, PCI_HEADER_TYPE, 1, dev + 1);
+	}
+	f = model_fn_add(0, 0, 0, 0, 0x8086, 0x201d, 0x010400);
+	assert_int_equal(model_pci_scan(), 32);
+	assert_int_equal(pci_find_name("0000:00:01.0")->bar[0].size, 0); /* a CardBus bridge */
+	assert_int_equal(pci_find_name("0000:00:1f.0")->bar[0].size, 0);
+	assert_true(pci_find_name("0000:00:00.0")->vmd);
+	assert_false(pci_find_name("0000:00:01.0")->vmd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +306,9 @@ int main(void)
 		cmocka_unit_test_setup(test_capability_loops, setup),
 		cmocka_unit_test_setup(test_msix_outside, setup),
 		cmocka_unit_test_setup(test_bars_that_lie, setup),
+		cmocka_unit_test_setup(test_ari, setup),
+		cmocka_unit_test_setup(test_not_ready, setup),
+		cmocka_unit_test_setup(test_odd_headers, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

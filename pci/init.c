@@ -40,6 +40,24 @@ static void add_size(struct line *l, u64 size)
 		add(l, "%c", units[u]);
 }
 
+/* Resizable BARs (7.8.6) stay as firmware left them. */
+static void add_rebars(const struct pci_dev *d, struct line *l)
+{
+	u16 cap = pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR);
+	unsigned n = cap ? FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, cap + PCI_REBAR_CTRL)) : 0;
+
+	for (u16 at = cap; n && at + 12 <= PCI_CFG_EXPRESS; n--, at += 8) {
+		u32 sizes = pci_read32(d, at + PCI_REBAR_CAP) >> 4; /* bit 0: 1 MiB */
+
+		if (!sizes)
+			continue;
+		add(l, ", BAR%u resizable", (unsigned)FIELD_GET(PCI_REBAR_CTRL_BAR_IDX, pci_read32(d, at + PCI_REBAR_CTRL)));
+		for (unsigned i = 0; i < 28; i++)
+			if (sizes & BIT(i))
+				add_size(l, BIT(20 + i));
+	}
+}
+
 static void describe(const struct pci_dev *d, struct line *l)
 {
 	add(l, "pci %s [%04x:%04x] %06x %s", d->name, d->vendor, d->device, d->class, pci_type_name(d));
@@ -53,6 +71,9 @@ static void describe(const struct pci_dev *d, struct line *l)
 		add(l, ", BAR%u %s 0x%llx", i, b->io ? "io" : b->mem64 ? "mem64" : "mem32", (unsigned long long)b->base);
 		add_size(l, b->size);
 	}
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (d->bar[i].want && !d->bar[i].size)
+			add(l, ", BAR%u without address", i), add_size(l, d->bar[i].want);
 	if (d->cap_msi)
 		add(l, ", MSI %u", d->msi_vectors);
 	if (d->msix_vectors)
@@ -61,6 +82,11 @@ static void describe(const struct pci_dev *d, struct line *l)
 		add(l, ", ACS");
 	if (d->flr)
 		add(l, ", FLR");
+	if (d->ari)
+		add(l, ", ARI");
+	if (d->vmd)
+		add(l, ", a VMD: the drives behind it are its own, send under its id and go with it");
+	add_rebars(d, l);
 }
 
 static void panic_quiet(void)

@@ -10,7 +10,9 @@
 #define PCI_CFG_CONVENTIONAL 256
 #define PCI_CFG_EXPRESS 4096
 #define PCI_CLASS_HOST_BRIDGE 0x0600 /* Code and ID Assignment 1.7 */
+#define PCI_CLASS_RAID 0x0104
 #define PCI_CLASS_DISPLAY 0x03
+#define PCI_REGIONS (2 * PCI_BARS + 1) /* BARs, the ROM, BARs of virtual functions */
 #define PCI_MAX_FUNCTIONS 4096 /* in the whole machine; more are named and left alone */
 
 /* ---- config.c: the ops, raw ------------------------------------------------------------------*/
@@ -40,11 +42,52 @@ void pci_forget_all(void);
 /* ---- dev.c, caps.c, bar.c --------------------------------------------------------------------*/
 /* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err);
+/* The same of a virtual function, whose address, parent, ids and BARs are filled in. */
+void pci_dev_decode(struct pci_dev *d);
 void pci_caps_read(struct pci_dev *d);
 void pci_msix_check(struct pci_dev *d); /* after the BARs are known */
 void pci_bars_read(struct pci_dev *d);
+void pci_vf_bars_read(struct pci_dev *d); /* into vf_bar[], from the SR-IOV capability */
+/* Region i of PCI_REGIONS, and "BAR", "ROM" or "VF BAR". */
+struct pci_bar *pci_bar_of(struct pci_dev *d, unsigned i);
+const char *pci_bar_kind(unsigned i);
+bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b);
+/* What is not a device's, and lies where this BAR does; NULL: nothing. */
+const char *pci_bar_refused(const struct pci_bar *b);
 /* Drop BARs that lie over RAM, config space, interrupt addresses or each other. */
 void pci_bars_check(void);
+
+/* ---- windows.c -------------------------------------------------------------------------------*/
+void pci_windows_read(struct pci_dev *bridge);
+/* A free place for `size` bytes of this kind of memory BAR, or 0. */
+u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align);
+/* Write a BAR, decode being off, and open the bridges above; did the register take it? */
+bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base);
+
+/* ---- sysfs.c ---------------------------------------------------------------------------------*/
+#define PCI_SYSFS "/sys/bus/pci/devices"
+int must_check pci_sysfs_add(struct pci_dev *d);
+void pci_sysfs_remove(struct pci_dev *d);
+
+/* ---- sriov.c ---------------------------------------------------------------------------------*/
+#define PCI_SRIOV_QUIET_MS 1000 /* 9.3.3.3.1: after VF Enable was cleared, before the capability is touched again */
+struct pci_sriov {
+	u16 cap, total, offset, stride, vf_device;
+	u16 num;         /* enabled now */
+	u8 placed;       /* VF BARs whose place is ours to give back */
+	u64 quiet_until; /* the capability is not touched before */
+	struct pci_dev *vf[]; /* those that are enabled */
+};
+/* Read the capability of a function whose virtual functions are off. */
+void pci_sriov_read(struct pci_dev *d);
+/* First offset and stride: they depend on NumVFs and on whether the port above forwards ARI (9.3.3.9). */
+void pci_sriov_addresses(struct pci_dev *d);
+/* As Linux's sriov_numvfs with vfio-pci as the driver: from 0 to n, or to 0. -ERANGE, -EBUSY (there are some, or one
+ * is open), -ENOENT (not allowed), -ENOMEM (addresses), -EIO. On error nothing has changed. */
+int must_check pci_sriov_set(struct pci_dev *d, unsigned n);
+/* A PF's sriov_* files, a VF's links. The link in the PF's folder goes apart from the VF's own folder. */
+int must_check pci_sriov_nodes(struct pci_dev *d);
+void pci_sriov_unlink(const struct pci_dev *vf);
 
 /* ---- acs.c, acs_options.c, quirks.c ----------------------------------------------------------*/
 void pci_acs_enable(struct pci_dev *d);

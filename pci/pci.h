@@ -40,14 +40,20 @@ enum pci_type { /* PCIe capability's Device/Port Type, 7.5.3.2; PCI_CONVENTIONAL
 struct pci_bar {
 	paddr_t base;   /* as hardware has it; 0 with size 0: not implemented or unassigned */
 	u64 size;
+	u64 want;       /* what the register decodes, placed or not; 0: nothing, or not to be used */
 	bool io, mem64, prefetch;
 };
+
+/* Memory that a bridge forwards down: [base, end), empty when equal. */
+enum { PCI_WINDOW_MEM, PCI_WINDOW_PREF, PCI_WINDOWS };
+struct pci_window { u64 base, end; };
 
 struct iommu_group;
 struct pci_aer;
 
 struct pci_dev {
 	TAILQ_ENTRY(pci_dev) link;  /* all functions, in address order */
+	TAILQ_ENTRY(pci_dev) gone;  /* pci/hotplug.c: those that left */
 	char name[16];              /* "0000:01:00.0" */
 	u16 segment;
 	u8 bus, devfn;
@@ -57,12 +63,18 @@ struct pci_dev {
 	bool multifunction;
 	enum pci_type type;
 	struct pci_dev *parent;     /* bridge above, NULL on a root bus */
+	struct pci_dev *pf;         /* of a virtual function: the physical one */
+	struct pci_sriov *sriov;    /* of a physical function that can have virtual ones (pci/sriov.c) */
 	u8 secondary, subordinate;  /* bridges */
+	struct pci_window window[PCI_WINDOWS]; /* bridges */
+	bool ari;                   /* a port: what is below is one device of up to 256 functions (6.13) */
+	bool vmd;                   /* Intel VMD: drives behind it send under its id and are nobody else's */
 	u16 cfg_size;               /* 256 or 4096 */
 	u8 cap_pcie, cap_pm, cap_msi, cap_msix, cap_af; /* offsets, 0: absent */
 	u16 cap_acs, cap_ext_first; /* cap_ext_first: 0x100 when there are any */
 	struct pci_bar bar[PCI_BARS];
 	struct pci_bar rom;
+	struct pci_bar vf_bar[PCI_BARS]; /* of all virtual functions together; want: of one */
 	u8 interrupt_pin;
 	bool ats;                   /* it may use ATS: iommu/ says so */
 	bool ats_below;             /* a port: a function below it may */
@@ -119,6 +131,26 @@ void pci_write32(const struct pci_dev *d, u16 off, u32 v);
 void pci_bars_exclude(paddr_t base, u64 size, const char *whose);
 /* Is it memory that fills whole pages, or shares its last one with no other BAR or ROM? */
 bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i);
+
+/*
+ * Functions that come and go after boot.  Who keeps something about every function watches: it is told
+ * in the order of watching, and in the reverse order when one goes.  Only the last watcher may refuse
+ * to let one go (-EBUSY: it is open); the others return 0.
+ */
+struct pci_watcher {
+	int (*added)(struct pci_dev *d);   /* 0, or -errno: it does not come */
+	int (*removed)(struct pci_dev *d);
+	TAILQ_ENTRY(pci_watcher) link;
+};
+void pci_watch(struct pci_watcher *w);
+/* A decoded function enters. It may get another structure: that of the one which was at its address before.
+ * On error it is out again, and its structure kept for the next. */
+int must_check pci_dev_publish(struct pci_dev **d);
+int must_check pci_dev_withdraw(struct pci_dev *d);
+
+/* Give every BAR of a function that has no address one out of the windows of the bridges above it
+ * (pci/windows.c). What does not fit stays size 0, and the log says why. */
+void pci_bars_assign(struct pci_dev *d);
 
 /* Offset of a capability, 0 if absent. Bounded walks. */
 u8 pci_find_cap(const struct pci_dev *d, u8 id);

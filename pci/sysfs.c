@@ -18,35 +18,17 @@
 #define RES_SIZEALIGN 0x40000ull
 #define RES_MEM_64 0x100000ull
 
-static s64 show_vendor(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->vendor);
-}
-
-static s64 show_device(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->device);
-}
-
-static s64 show_subsystem_vendor(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->subsystem_vendor);
-}
-
-static s64 show_subsystem_device(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%04x\n", ((struct pci_dev *)node_priv(n))->subsystem_device);
-}
-
-static s64 show_class(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%06x\n", ((struct pci_dev *)node_priv(n))->class);
-}
-
-static s64 show_revision(struct node *n, char *buf, size_t cap)
-{
-	return snprintf(buf, cap, "0x%02x\n", ((struct pci_dev *)node_priv(n))->revision);
-}
+#define SHOW(field, format)                                                \
+	static s64 show_##field(struct node *n, char *buf, size_t cap)     \
+	{                                                                  \
+		return snprintf(buf, cap, format "\n", ((struct pci_dev *)node_priv(n))->field); \
+	}
+SHOW(vendor, "0x%04x")
+SHOW(device, "0x%04x")
+SHOW(subsystem_vendor, "0x%04x")
+SHOW(subsystem_device, "0x%04x")
+SHOW(class, "0x%06x")
+SHOW(revision, "0x%02x")
 
 /* One node: that is what the machine's memory is to us. */
 static s64 show_numa_node(struct node *n, char *buf, size_t cap)
@@ -68,14 +50,14 @@ static u64 resource_flags(const struct pci_bar *b, bool rom)
 	return f;
 }
 
-/* Six BARs and the ROM: start, end, flags; zeros when unused. */
+/* Six BARs, the ROM, six BARs of VFs: start, end, flags; zeros when unused. */
 static s64 show_resource(struct node *n, char *buf, size_t cap)
 {
-	const struct pci_dev *d = node_priv(n);
+	struct pci_dev *d = node_priv(n);
 	size_t len = 0;
 
-	for (unsigned i = 0; i <= PCI_BARS && len < cap; i++) {
-		const struct pci_bar *b = i < PCI_BARS ? &d->bar[i] : &d->rom;
+	for (unsigned i = 0; i < PCI_REGIONS && len < cap; i++) {
+		const struct pci_bar *b = pci_bar_of(d, i);
 
 		len += (size_t)snprintf(buf + len, cap - len, "0x%016llx 0x%016llx 0x%016llx\n",
 					(unsigned long long)b->base,
@@ -125,9 +107,9 @@ static const struct attribute {
 static const struct node_ops config_256 = { .bin_read = read_config, .bin_size = PCI_CFG_CONVENTIONAL, .mode = 0444 };
 static const struct node_ops config_4096 = { .bin_read = read_config, .bin_size = PCI_CFG_EXPRESS, .mode = 0444 };
 
-static int device_nodes(struct pci_dev *d)
+int pci_sysfs_add(struct pci_dev *d)
 {
-	static const char dir[] = "/sys/bus/pci/devices";
+	static const char dir[] = PCI_SYSFS;
 	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
 	bool ok = node_addf(config, d, "%s/%s/config", dir, d->name);
 
@@ -138,17 +120,27 @@ static int device_nodes(struct pci_dev *d)
 	/* Every function that is not a bridge is ours to hand out. */
 	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)
 		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", "%s/%s/driver", dir, d->name);
-	return ok ? 0 : -ENOMEM;
+	return ok ? pci_sriov_nodes(d) : -ENOMEM;
+}
+
+void pci_sysfs_remove(struct pci_dev *d)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), PCI_SYSFS "/%s", d->name);
+	node_remove(path);
+	if (d->pf)
+		pci_sriov_unlink(d);
 }
 
 static int pci_sysfs_init(void)
 {
 	struct pci_dev *d;
 
-	if (!node_add_dir("/sys/bus/pci/devices") || !node_add_dir("/sys/bus/pci/drivers/vfio-pci"))
+	if (!node_add_dir(PCI_SYSFS) || !node_add_dir("/sys/bus/pci/drivers/vfio-pci"))
 		return -ENOMEM;
 	pci_for_each(d)
-		if (device_nodes(d))
+		if (pci_sysfs_add(d))
 			return -ENOMEM;
 	return 0;
 }

@@ -53,6 +53,33 @@ u32 arch_in32(u16 port);
 void arch_out8(u16 port, u8 v);
 void arch_out16(u16 port, u16 v);
 void arch_out32(u16 port, u32 v);
+/* The same, and device memory, by size: 1, 2 or 4 bytes. */
+static inline u32 arch_in(u16 port, unsigned size)
+{
+	return size == 1 ? arch_in8(port) : size == 2 ? arch_in16(port) : arch_in32(port);
+}
+static inline void arch_out(u16 port, unsigned size, u32 v)
+{
+	if (size == 1)
+		arch_out8(port, (u8)v);
+	else if (size == 2)
+		arch_out16(port, (u16)v);
+	else
+		arch_out32(port, v);
+}
+static inline u32 arch_mmio_in(volatile void *p, unsigned size)
+{
+	return size == 1 ? *(volatile u8 *)p : size == 2 ? *(volatile u16 *)p : *(volatile u32 *)p;
+}
+static inline void arch_mmio_out(volatile void *p, unsigned size, u32 v)
+{
+	if (size == 1)
+		*(volatile u8 *)p = (u8)v;
+	else if (size == 2)
+		*(volatile u16 *)p = (u16)v;
+	else
+		*(volatile u32 *)p = v;
+}
 
 /* Write back [p, p+n) from the CPU's caches to memory (CLFLUSHOPT/CLFLUSH, then a fence): for table
  * readers that do not snoop. */

@@ -124,13 +124,28 @@ int vtd_usable(struct pci_dev *dev)
 	return vtd_rmrr_usable(dev);
 }
 
+/* A virtual function belongs to the unit of its physical one (8.3). */
+static int device_add(struct pci_dev *dev)
+{
+	struct vtd_dev *v = dev->iommu_unit ? dev->iommu_unit : kzalloc(sizeof(*v));
+
+	if (!v)
+		return -ENOMEM;
+	v->pci = dev;
+	v->unit = unit_of(dev->pf ? dev->pf : dev);
+	if (!v->unit)
+		log_warn("%s: no unit of the DMAR table covers it", dev->name);
+	dev->iommu_unit = v;
+	return 0;
+}
+
 static const struct iommu_ops vtd_ops = {
 	.name = "vtd",
 	.domain_create = vtd_domain_create, .domain_destroy = vtd_domain_destroy,
 	.domain_geometry = vtd_domain_geometry,
 	.attach_dev = vtd_attach_dev, .detach_dev = vtd_detach_dev,
 	.map = vtd_map, .unmap = vtd_unmap, .iova_to_phys = vtd_iova_to_phys,
-	.usable = vtd_usable, .regions = vtd_regions,
+	.device_add = device_add, .usable = vtd_usable, .regions = vtd_regions,
 	.irq_map = vtd_irq_map, .irq_confined = vtd_irq_confined, .irq_retarget = vtd_irq_retarget, .irq_unmap = vtd_irq_unmap,
 	.irq_map_gsi = vtd_irq_map_gsi,
 };
@@ -276,17 +291,9 @@ int vtd_init(const void *dmar, size_t len)
 	for (u32 off = 0; !r && dmar_next(&vtd_dmar, &off, &e) > 0;)
 		if (e.type == DMAR_DRHD)
 			r = unit_add(&e);
-	pci_for_each(dev) {
-		struct vtd_dev *v = r ? NULL : kzalloc(sizeof(*v));
-
-		if (!v)
+	pci_for_each(dev)
+		if (r || device_add(dev))
 			return -ENOMEM;
-		v->pci = dev;
-		v->unit = unit_of(dev);
-		if (!v->unit)
-			log_warn("%s: no unit of the DMAR table covers it", dev->name);
-		dev->iommu_unit = v;
-	}
 	scopes_report();
 	vtd_ats_init();
 	vtd_rmrr_boot();

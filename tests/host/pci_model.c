@@ -198,6 +198,16 @@ void model_bridge(struct model_fn *f, u8 secondary, u8 subordinate)
 	writable(f, PCI_BRIDGE_CONTROL, 2, 0x7f);
 }
 
+void model_windows(struct model_fn *f, u64 mem, u64 mem_end, u64 pref, u64 pref_end)
+{
+	model_put(f, PCI_MEMORY_BASE, 2, mem_end ? mem >> 16 : 0xfff0);
+	model_put(f, PCI_MEMORY_LIMIT, 2, mem_end ? (mem_end - 1) >> 16 & 0xfff0 : 0);
+	model_put(f, PCI_PREF_MEMORY_BASE, 2, pref_end ? (pref >> 16 & 0xfff0) | 1 : 0xfff1);
+	model_put(f, PCI_PREF_MEMORY_LIMIT, 2, pref_end ? ((pref_end - 1) >> 16 & 0xfff0) | 1 : 1);
+	model_put(f, PCI_PREF_BASE_UPPER32, 4, (u32)(pref >> 32));
+	model_put(f, PCI_PREF_LIMIT_UPPER32, 4, pref_end ? (u32)((pref_end - 1) >> 32) : 0);
+}
+
 void model_bar(struct model_fn *f, unsigned n, u32 flags, u64 base, u64 size)
 {
 	u16 off = (u16)(PCI_BASE_ADDRESS_0 + 4 * n);

@@ -46,6 +46,8 @@ struct model_fn *model_fn_find(u16 segment, u8 bus, u8 devfn);
 struct model_fn *model_fn_first(void);
 void model_multifunction(struct model_fn *f);
 void model_bridge(struct model_fn *f, u8 secondary, u8 subordinate);
+/* Windows of a bridge: memory below 4 GiB and prefetchable 64-bit memory, [base, end); end 0: none. */
+void model_windows(struct model_fn *f, u64 mem, u64 mem_end, u64 pref, u64 pref_end);
 /* flags: PCI_BASE_ADDRESS_* bits; a 64-bit BAR takes n and n+1. */
 void model_bar(struct model_fn *f, unsigned n, u32 flags, u64 base, u64 size);
 /* A capability of `len` bytes, zero but for its header; its offset. */

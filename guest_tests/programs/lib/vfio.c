@@ -59,7 +59,12 @@ const char *vfio_find(uint16_t vendor, uint16_t device)
 
 void vfio_open(struct vfio *v, const char *name)
 {
-	char path[64];
+	vfio_open_with(v, name, "");
+}
+
+void vfio_open_with(struct vfio *v, const char *name, const char *option)
+{
+	char path[64], full[128];
 	int id = name ? vfio_group_of(name) : -1;
 
 	need("the device is there and has an IOMMU group", id >= 0);
@@ -72,7 +77,8 @@ void vfio_open(struct vfio *v, const char *name)
 	need("open the group", v->group >= 0);
 	need("SET_CONTAINER", !ioctl(v->group, VFIO_GROUP_SET_CONTAINER, &v->container));
 	need("SET_IOMMU type1v2", !ioctl(v->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU));
-	v->device = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, v->name);
+	snprintf(full, sizeof(full), "%s%s", v->name, option);
+	v->device = ioctl(v->group, VFIO_GROUP_GET_DEVICE_FD, full);
 	need("GET_DEVICE_FD", v->device >= 0);
 }
 

@@ -22,6 +22,8 @@ int vfio_group_of(const char *name);
 const char *vfio_find(uint16_t vendor, uint16_t device);
 /* Container, group, type1v2, device. Ends the program with a line on failure. */
 void vfio_open(struct vfio *v, const char *name);
+/* The same with what follows the name in GET_DEVICE_FD: " vf_token=UUID", or "". */
+void vfio_open_with(struct vfio *v, const char *name, const char *option);
 void vfio_close(struct vfio *v);
 /* 0 or -errno. */
 int vfio_map(struct vfio *v, void *p, uint64_t iova, uint64_t size, uint32_t flags);

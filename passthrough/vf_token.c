@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The secret that the user of a physical function shares with the users of its virtual ones: a PF can
+ * take its VFs' data away or reset them, so each side must want the other.  As on Linux: a VF is opened
+ * only with its PF's token ("BDF vf_token=UUID"); a PF's token is a random one until who opens the PF
+ * gives another, which counts while no VF is open, and must be given again while one is.
+ *
+ * The PF's device lock guards token and users; it is taken inside of a VF's.
+ */
+#include "kernel/random.h"
+#include "passthrough/private.h"
+
+#define OPTION "vf_token="
+#define UUID_TEXT 36
+
+static int hex(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+}
+
+/* 8-4-4-4-12 hexadecimal digits. */
+static bool uuid_parse(const char *s, u8 uuid[16])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < UUID_TEXT; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+
+		if (dash ? s[i] != '-' : hex(s[i]) < 0)
+			return false;
+		if (dash)
+			continue;
+		uuid[n / 2] = (u8)(uuid[n / 2] << 4 | hex(s[i]));
+		n++;
+	}
+	return true;
+}
+
+static struct vfio_device *pf_of(const struct vfio_device *v)
+{
+	return v->pci->pf ? v->pci->pf->driver : v->pci->sriov ? (struct vfio_device *)v : NULL;
+}
+
+static int token_check(struct vfio_device *v, struct vfio_device *pf, const u8 *uuid)
+{
+	bool same = uuid && !memcmp(uuid, pf->token, sizeof(pf->token));
+
+	if (pf == v && !pf->token_users) {
+		if (uuid)
+			memcpy(pf->token, uuid, sizeof(pf->token));
+		return 0;
+	}
+	return same ? 0 : refuse(-EACCES, "%s: give the token of the physical function: \"%s " OPTION "UUID\"", v->pci->name,
+				 v->pci->name);
+}
+
+int vfio_token_check(struct vfio_device *v, const char *option)
+{
+	struct vfio_device *pf = pf_of(v);
+	u8 uuid[16];
+	bool given = false;
+	int ret;
+
+	while (*option) {
+		if (*option == ' ') {
+			option++;
+			continue;
+		}
+		if (given || strncmp(option, OPTION, strlen(OPTION)) || strlen(option) < strlen(OPTION) + UUID_TEXT ||
+		    !uuid_parse(option + strlen(OPTION), uuid))
+			return refuse(-EINVAL, "%s: '%s' is not " OPTION "UUID", v->pci->name, option);
+		given = true;
+		option += strlen(OPTION) + UUID_TEXT;
+	}
+	if (!pf)
+		return given ? refuse(-EINVAL, "%s is neither a physical nor a virtual function", v->pci->name) : 0;
+	mutex_lock(&pf->lock);
+	ret = token_check(v, pf, given ? uuid : NULL);
+	mutex_unlock(&pf->lock);
+	return ret;
+}
+
+void vfio_token_init(struct vfio_device *v)
+{
+	random_fill(v->token, sizeof(v->token));
+}
+
+void vfio_token_use(struct vfio_device *v, bool open)
+{
+	struct vfio_device *pf = pf_of(v);
+
+	if (!pf || pf == v)
+		return;
+	mutex_lock(&pf->lock);
+	pf->token_users += open ? 1 : -1u;
+	mutex_unlock(&pf->lock);
+}

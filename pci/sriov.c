@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Single Root I/O Virtualization (PCI Express 9): a physical function's virtual ones, switched on and off by
+ * /sys/bus/pci/devices/BDF/sriov_numvfs with Linux's rules and errnos.
+ *
+ * A VF's config space has no ids, no BARs and no memory enable: ids are the PF's, BAR n of VF i is the
+ * i-th piece of the PF's VF BAR n.  VFs may stand on buses behind the PF's own: only where the bridge
+ * above leads there and nobody else is.  VFs come by pci_dev_publish(), so each is blocked until a
+ * program has its group; they go only when none is open.  sriov_lock: one change at a time.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel/file.h"
+#include "kernel/frames.h"
+#include "kernel/options.h"
+#include "pci/internal.h"
+
+#define SETTLE_MS 100     /* 9.3.3.3.1: after VF Enable */
+#define READY_MS 1000
+#define PAGE_SIZE_4K 1    /* System Page Size */
+#define CTRL_ON (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE)
+
+static struct mutex sriov_lock = MUTEX_INIT(sriov_lock);
+
+void pci_sriov_addresses(struct pci_dev *d)
+{
+	struct pci_sriov *s = d->sriov;
+
+	pci_update16(d, s->cap + PCI_SRIOV_CTRL, PCI_SRIOV_CTRL_ARI, d->parent && d->parent->ari ? PCI_SRIOV_CTRL_ARI : 0);
+	pci_write16(d, s->cap + PCI_SRIOV_NUM_VF, s->total);
+	s->offset = pci_read16(d, s->cap + PCI_SRIOV_VF_OFFSET);
+	s->stride = pci_read16(d, s->cap + PCI_SRIOV_VF_STRIDE);
+	pci_write16(d, s->cap + PCI_SRIOV_NUM_VF, 0);
+}
+
+void pci_sriov_read(struct pci_dev *d)
+{
+	u16 cap = d->header_type == PCI_HEADER_TYPE_NORMAL ? pci_find_ext_cap(d, PCI_EXT_CAP_ID_SRIOV) : 0;
+	struct pci_sriov *s;
+	u16 total;
+
+	if (!cap || cap + PCI_EXT_CAP_SRIOV_SIZEOF > PCI_CFG_EXPRESS)
+		return;
+	total = pci_read16(d, cap + PCI_SRIOV_TOTAL_VF);
+	s = total ? kzalloc(sizeof(*s) + total * sizeof(*s->vf)) : NULL;
+	if (!s)
+		return; /* without memory: without virtual functions */
+	s->cap = cap;
+	s->total = total;
+	s->vf_device = pci_read16(d, cap + PCI_SRIOV_VF_DID);
+	pci_write32(d, cap + PCI_SRIOV_SYS_PGSIZE, PAGE_SIZE_4K);
+	d->sriov = s;
+	pci_sriov_addresses(d);
+	pci_vf_bars_read(d);
+}
+
+static u32 vf_rid(const struct pci_dev *d, unsigned i)
+{
+	return pci_rid(d) + d->sriov->offset + d->sriov->stride * i;
+}
+
+/* Does a bridge that is not above the function lead to this bus, or does somebody else stand there? */
+static bool bus_taken(const struct pci_dev *d, u8 bus)
+{
+	struct pci_dev *e;
+
+	pci_for_each(e)
+		if (e->segment == d->segment && e != d->parent && bus != d->bus &&
+		    (e->bus == bus || (pci_is_bridge(e) && e->bus >= d->bus && bus >= e->secondary && bus <= e->subordinate)))
+			return true;
+	return false;
+}
+
+static int rids_check(const struct pci_dev *d, unsigned n)
+{
+	u8 last_bus = d->parent ? d->parent->subordinate : d->bus;
+
+	if (!d->sriov->offset || (n > 1 && !d->sriov->stride))
+		return refuse(-EIO, "%s: its VFs have no addresses (offset %u, stride %u)", d->name, d->sriov->offset,
+			      d->sriov->stride);
+	for (unsigned i = 0; i < n; i++) {
+		u32 rid = vf_rid(d, i);
+
+		if (rid >> 8 > last_bus || bus_taken(d, (u8)(rid >> 8)) || pci_find(d->segment, (u8)(rid >> 8), (u8)rid))
+			return refuse(-ENOMEM, "%s: no address for VF %u: %02x:%02x.%x is taken, or not below %s", d->name, i,
+				      rid >> 8, rid >> 3 & 31, rid & 7, d->parent ? d->parent->name : "its bus");
+	}
+	return 0;
+}
+
+static void bars_unplace(struct pci_dev *d)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++)
+		if (d->sriov->placed & BIT(i))
+			d->vf_bar[i].base = d->vf_bar[i].size = 0;
+	d->sriov->placed = 0;
+}
+
+static int bars_place(struct pci_dev *d, unsigned n)
+{
+	for (unsigned i = 0; i < PCI_BARS; i++) {
+		struct pci_bar *b = &d->vf_bar[i];
+
+		if (!b->want)
+			continue;
+		if (!b->size) {
+			b->base = pci_place(d, b, b->want * n, b->want);
+			if (!b->base)
+				return refuse(-ENOMEM, "%s: VF BAR%u of %u VFs (0x%llx bytes each) finds no room in the windows above",
+					      d->name, i, n, (unsigned long long)b->want);
+			b->size = b->want * n;
+			d->sriov->placed |= BIT(i);
+		}
+		if (!pci_bar_write(d, d->sriov->cap + PCI_SRIOV_BAR + 4 * i, b, b->base))
+			return refuse(-EIO, "%s: VF BAR%u does not take its address", d->name, i);
+	}
+	return 0;
+}
+
+static struct pci_dev *vf_read(struct pci_dev *pf, unsigned i)
+{
+	u32 rid = vf_rid(pf, i);
+	u64 deadline = arch_now_ns() + READY_MS * NS_PER_MS;
+	struct pci_dev *d;
+
+	while (pci_cfg_read(pf->segment, (u8)(rid >> 8), (u8)rid, PCI_CLASS_REVISION, 4) == ~0u) {
+		if (arch_now_ns() >= deadline)
+			return NULL;
+		pci_wait_ms(10);
+	}
+	d = kzalloc(sizeof(*d));
+	if (!d)
+		return NULL;
+	d->segment = pf->segment;
+	d->bus = (u8)(rid >> 8);
+	d->devfn = (u8)rid;
+	d->pf = pf;
+	d->parent = pf->parent;
+	d->vendor = pf->vendor;
+	d->device = pf->sriov->vf_device;
+	for (unsigned k = 0; k < PCI_BARS; k++) {
+		d->bar[k] = pf->vf_bar[k];
+		d->bar[k].size = d->bar[k].want;
+		d->bar[k].base += d->bar[k].base ? i * d->bar[k].want : 0;
+	}
+	pci_dev_decode(d);
+	return d;
+}
+
+/* The first `n` go; when one is open, those that went come back. */
+static int vfs_withdraw(struct pci_dev *pf, unsigned n)
+{
+	struct pci_dev **vf = pf->sriov->vf;
+
+	for (unsigned i = 0; i < n; i++) {
+		int ret = pci_dev_withdraw(vf[i]);
+
+		if (!ret)
+			continue;
+		while (i--)
+			(void)!pci_dev_publish(&vf[i]); /* says what went wrong */
+		return ret;
+	}
+	return 0;
+}
+
+static void vfs_off(struct pci_dev *pf)
+{
+	struct pci_sriov *s = pf->sriov;
+
+	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, CTRL_ON, 0);
+	s->quiet_until = arch_now_ns() + PCI_SRIOV_QUIET_MS * NS_PER_MS;
+	s->num = 0;
+	bars_unplace(pf);
+}
+
+static int vfs_on(struct pci_dev *pf, unsigned n)
+{
+	struct pci_sriov *s = pf->sriov;
+	unsigned i;
+	int ret = 0;
+
+	while (arch_now_ns() < s->quiet_until)
+		pci_wait_ms(10);
+	ret = rids_check(pf, n);
+	if (!ret)
+		ret = bars_place(pf, n);
+	if (ret) {
+		bars_unplace(pf);
+		return ret;
+	}
+	pci_write16(pf, s->cap + PCI_SRIOV_NUM_VF, n);
+	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, 0, CTRL_ON);
+	pci_wait_ms(SETTLE_MS);
+	for (i = 0; i < n; i++) {
+		s->vf[i] = vf_read(pf, i);
+		ret = s->vf[i] ? pci_dev_publish(&s->vf[i]) :
+				 refuse(-EIO, "%s: VF %u does not answer within %u ms", pf->name, i, READY_MS);
+		if (ret)
+			break;
+	}
+	s->num = n;
+	if (!ret) {
+		log_info("pci %s: %u virtual functions, %s to %s", pf->name, n, s->vf[0]->name, s->vf[n - 1]->name);
+		return 0;
+	}
+	if (!vfs_withdraw(pf, i))
+		vfs_off(pf);
+	return ret;
+}
+
+static int numvfs_set(struct pci_dev *d, unsigned n)
+{
+	struct pci_sriov *s = d->sriov;
+	int ret;
+
+	if (n == s->num)
+		return 0;
+	if (n && s->num)
+		return refuse(-EBUSY, "%s has %u VFs already: write 0 first", d->name, s->num);
+	if (!option_bool("vfio_pci.enable_sriov", false))
+		return refuse(-ENOENT, "%s: VFs are made when the operator says vfio_pci.enable_sriov=1", d->name);
+	if (n)
+		return vfs_on(d, n);
+	ret = vfs_withdraw(d, s->num);
+	if (!ret)
+		vfs_off(d);
+	return ret;
+}
+
+int pci_sriov_set(struct pci_dev *d, unsigned n)
+{
+	int ret;
+
+	if (n > d->sriov->total)
+		return refuse(-ERANGE, "%s can have %u VFs, not %u", d->name, d->sriov->total, n);
+	mutex_lock(&sriov_lock);
+	ret = numvfs_set(d, n);
+	mutex_unlock(&sriov_lock);
+	return ret;
+}
+
+static s64 store_numvfs(struct node *n, const char *buf, size_t len)
+{
+	char *end;
+	unsigned long v = strtoul(buf, &end, 0);
+	int ret;
+
+	if (end == buf || (*end && strcmp(end, "\n")) || *buf == '-' || v > 0xffff)
+		return -EINVAL;
+	ret = pci_sriov_set(node_priv(n), (unsigned)v);
+	return ret ? ret : (s64)len;
+}
+
+#define SHOW(field, format)                                                        \
+	static s64 show_##field(struct node *n, char *buf, size_t cap)             \
+	{                                                                          \
+		return snprintf(buf, cap, format "\n", ((struct pci_dev *)node_priv(n))->sriov->field); \
+	}
+SHOW(num, "%u")
+SHOW(total, "%u")
+SHOW(offset, "%u")
+SHOW(stride, "%u")
+SHOW(vf_device, "%x")
+
+static bool link_add(const struct pci_dev *d, const char *name, const struct pci_dev *to)
+{
+	char target[32];
+
+	snprintf(target, sizeof(target), "../%s", to->name);
+	return node_symlinkf(target, PCI_SYSFS "/%s/%s", d->name, name);
+}
+
+static const char *virtfn_name(const struct pci_dev *vf, char name[16])
+{
+	unsigned i = pci_rid(vf) - vf_rid(vf->pf, 0), stride = vf->pf->sriov->stride;
+
+	snprintf(name, 16, "virtfn%u", i ? i / stride : 0);
+	return name;
+}
+
+void pci_sriov_unlink(const struct pci_dev *vf)
+{
+	char path[64], name[16];
+
+	snprintf(path, sizeof(path), PCI_SYSFS "/%s/%s", vf->pf->name, virtfn_name(vf, name));
+	node_remove(path);
+}
+
+int pci_sriov_nodes(struct pci_dev *d)
+{
+	static const struct { const char *name; struct node_ops ops; } files[] = {
+		{ "sriov_numvfs", { .show = show_num, .store = store_numvfs, .mode = 0644 } },
+		{ "sriov_totalvfs", { .show = show_total, .mode = 0444 } },
+		{ "sriov_offset", { .show = show_offset, .mode = 0444 } },
+		{ "sriov_stride", { .show = show_stride, .mode = 0444 } },
+		{ "sriov_vf_device", { .show = show_vf_device, .mode = 0444 } },
+	};
+	char name[16];
+	bool ok = true;
+
+	for (unsigned i = 0; ok && d->sriov && i < ARRAY_SIZE(files); i++)
+		ok = node_addf(&files[i].ops, d, PCI_SYSFS "/%s/%s", d->name, files[i].name);
+	if (ok && d->pf)
+		ok = link_add(d, "physfn", d->pf) && link_add(d->pf, virtfn_name(d, name), d);
+	return ok ? 0 : -ENOMEM;
+}

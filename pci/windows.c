@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Address space for BARs that firmware left without: what the windows of all bridges above forward
+ * (PCI-to-PCI Bridge 3.2.5) and no other function, bridge, memory or board register has.  Windows are
+ * firmware's and never moved.  On a root bus no register says what the host bridge forwards, and the
+ * table that does is AML: there only holes between what decodes on that bus already are used, below
+ * the addresses that chipsets keep for themselves, and only where the memory map names nothing.
+ * What finds no place keeps size 0: it is not shown to anybody.
+ */
+#include "kernel/frames.h"
+#include "kernel/initcall.h"
+#include "pci/internal.h"
+
+#define ull(x) ((unsigned long long)(x))
+#define LOW_END (4 * SZ_1G)
+#define CHIPSET_BASE 0xfc000000ull /* below 4 GiB, from here on: flash, IOAPIC, sideband registers */
+#define STEP_SHIFT 20              /* windows are whole megabytes */
+
+static struct pci_window window_read(const struct pci_dev *d, u16 reg, u16 upper)
+{
+	u64 base = pci_read16(d, reg), limit = pci_read16(d, reg + 2);
+	struct pci_window w = { base >> 4 << STEP_SHIFT, ((limit >> 4) + 1) << STEP_SHIFT };
+
+	if (upper && (base & 15) == 1) { /* 64 bits */
+		w.base |= (u64)pci_read32(d, upper) << 32;
+		w.end += (u64)pci_read32(d, upper + 4) << 32;
+	}
+	return w.base && w.base < w.end ? w : (struct pci_window){ 0, 0 };
+}
+
+void pci_windows_read(struct pci_dev *d)
+{
+	d->window[PCI_WINDOW_MEM] = window_read(d, PCI_MEMORY_BASE, 0);
+	d->window[PCI_WINDOW_PREF] = window_read(d, PCI_PREF_MEMORY_BASE, PCI_PREF_BASE_UPPER32);
+}
+
+static void span(struct pci_window *w, u64 base, u64 end, bool high)
+{
+	if (base == end || (base >= LOW_END) != high)
+		return;
+	w->base = w->end ? MIN(w->base, base) : base;
+	w->end = MAX(w->end, high ? end : MIN(end, CHIPSET_BASE));
+}
+
+/* From the lowest to the highest address that a root bus is seen to decode, on one side of 4 GiB. */
+static struct pci_window root_window(const struct pci_dev *d, bool high)
+{
+	struct pci_window w = { 0, 0 };
+	struct pci_dev *e;
+
+	pci_for_each(e) {
+		if (e->parent || e->segment != d->segment || e->bus != d->bus)
+			continue;
+		for (unsigned i = 0; i < PCI_REGIONS; i++)
+			if (!pci_bar_of(e, i)->io)
+				span(&w, pci_bar_of(e, i)->base, pci_bar_of(e, i)->base + pci_bar_of(e, i)->size, high);
+		for (unsigned k = 0; k < PCI_WINDOWS; k++)
+			span(&w, e->window[k].base, e->window[k].end, high);
+	}
+	return w;
+}
+
+static struct pci_window above(const struct pci_dev *d, unsigned kind)
+{
+	struct pci_window w = { 0, ~0ull };
+
+	for (const struct pci_dev *up = d->parent; up; up = up->parent) {
+		w.base = MAX(w.base, up->window[kind].base);
+		w.end = MIN(w.end, up->window[kind].end);
+	}
+	return w;
+}
+
+static bool is_above(const struct pci_dev *bridge, const struct pci_dev *d)
+{
+	while (d && d != bridge)
+		d = d->parent;
+	return d;
+}
+
+/* The end of something that is there already, 0 when the place is free. */
+static u64 met(const struct pci_dev *d, const struct pci_bar *b)
+{
+	struct pci_dev *e;
+
+	if (pci_bar_refused(b) || (!d->parent && frames_in_map(b->base, b->size)))
+		return ((b->base >> STEP_SHIFT) + 1) << STEP_SHIFT;
+	pci_for_each(e) {
+		for (unsigned i = 0; i < PCI_REGIONS; i++)
+			if (pci_bars_meet(b, pci_bar_of(e, i)))
+				return pci_bar_of(e, i)->base + pci_bar_of(e, i)->size;
+		for (unsigned k = 0; k < PCI_WINDOWS && !is_above(e, d); k++)
+			if (b->base < e->window[k].end && e->window[k].base < b->base + b->size)
+				return e->window[k].end;
+	}
+	return 0;
+}
+
+static u64 place_in(const struct pci_dev *d, struct pci_window w, bool mem64, u64 size, u64 align)
+{
+	struct pci_bar b = { .base = ALIGN_UP(w.base, align), .size = size };
+	u64 next;
+
+	w.end = mem64 ? w.end : MIN(w.end, LOW_END);
+	for (; b.base >= w.base && b.base < w.end && size <= w.end - b.base; b.base = ALIGN_UP(next, align)) {
+		next = met(d, &b);
+		if (!next)
+			return b.base;
+		resched_point();
+	}
+	return 0;
+}
+
+/* Small BARs get pages of their own, so that no page shows two functions. */
+u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align)
+{
+	bool high = d->parent ? kind->prefetch : kind->mem64;
+	u64 at = 0;
+
+	align = MAX(align, (u64)PAGE_SIZE);
+	if (high)
+		at = place_in(d, d->parent ? above(d, PCI_WINDOW_PREF) : root_window(d, true), kind->mem64, size, align);
+	return at ? at : place_in(d, d->parent ? above(d, PCI_WINDOW_MEM) : root_window(d, false), kind->mem64, size, align);
+}
+
+bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base)
+{
+	/* Every bridge above forwards what lies in its windows. */
+	for (struct pci_dev *up = d->parent; up; up = up->parent)
+		pci_update16(up, PCI_COMMAND, 0, PCI_COMMAND_MEMORY);
+	pci_write32(d, off, (u32)base);
+	if (kind->mem64)
+		pci_write32(d, off + 4, (u32)(base >> 32));
+	return (pci_read32(d, off) & (u32)PCI_BASE_ADDRESS_MEM_MASK) == (u32)base &&
+	       (!kind->mem64 || pci_read32(d, off + 4) == base >> 32);
+}
+
+static void assign(struct pci_dev *d, unsigned i)
+{
+	struct pci_bar *b = pci_bar_of(d, i);
+	bool rom = i == PCI_BARS;
+	u16 off = !rom ? PCI_BASE_ADDRESS_0 + 4 * i : pci_is_bridge(d) ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
+	u16 command = pci_read16(d, PCI_COMMAND);
+	u64 at = b->io ? 0 : pci_place(d, b, b->want, b->want);
+
+	if (!at && !rom) /* ROMs without an address are the rule */
+		log_warn("pci %s: BAR%u (0x%llx bytes) has no address and is not used: %s%s", d->name, i, ull(b->want),
+			 b->io ? "I/O space is not assigned" :
+			 d->parent ? "no room in the windows of " : "no room in what is known to be its root bus'",
+			 d->parent && !b->io ? d->parent->name : "");
+	if (!at)
+		return;
+	pci_write16(d, PCI_COMMAND, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
+	if (pci_bar_write(d, off, b, at)) {
+		b->base = at;
+		b->size = b->want;
+		log_info("pci %s: %s %u had no address: 0x%llx+0x%llx", d->name, pci_bar_kind(i), i, ull(at), ull(b->size));
+	} else {
+		(void)pci_bar_write(d, off, b, 0);
+		log_warn("pci %s: %s %u does not take the address 0x%llx and is not used", d->name, pci_bar_kind(i), i, ull(at));
+	}
+	pci_write16(d, PCI_COMMAND, command);
+}
+
+void pci_bars_assign(struct pci_dev *d)
+{
+	for (unsigned i = 0; i <= PCI_BARS; i++)
+		if (pci_bar_of(d, i)->want && !pci_bar_of(d, i)->size)
+			assign(d, i);
+	pci_msix_check(d);
+}
+
+/* Late: by now it is known where the IOMMUs' registers are. */
+static int pci_assign_init(void)
+{
+	struct pci_dev *d;
+
+	pci_for_each(d)
+		pci_bars_assign(d);
+	return 0;
+}
+INITCALL(INITCALL_DEVICES, pci_assign_init);
