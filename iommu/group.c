@@ -308,6 +308,9 @@ int iommu_groups_build(void)
 	pci_for_each(d)
 		if (d->ats)
 			reason_add(d->group, "ATS is on: translated addresses of its device are not checked");
+	pci_for_each(d)
+		if (d->vmd)
+			reason_add(d->group, "a VMD: the drives behind it send under its id");
 	TAILQ_FOREACH(g, &iommu_groups, link)
 		describe(g);
 	return 0;
