@@ -83,8 +83,10 @@ static int device_added(struct pci_dev *d)
 {
 	int ret = iommu_device_add(d);
 
+	mutex_lock(&iommu_members_lock);
 	if (!ret)
 		ret = iommu_group_join(d);
+	mutex_unlock(&iommu_members_lock);
 	if (!ret && d->group->ndevs == 1)
 		ret = group_nodes(d->group);
 	return ret ? ret : device_links(d);
@@ -101,7 +103,7 @@ static int device_removed(struct pci_dev *d)
 	else
 		snprintf(path, sizeof(path), GROUPS "/%u/devices/%s", d->group->id, d->name);
 	node_remove(path);
-	iommu_group_leave(d);
+	iommu_group_quit(d);
 	return 0;
 }
 

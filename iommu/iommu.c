@@ -12,6 +12,7 @@
 #define MSI_WINDOW_END 0xfeefffffull
 
 static const struct iommu_ops *iommu;
+struct mutex iommu_members_lock = MUTEX_INIT(iommu_members_lock);
 
 void iommu_register(const struct iommu_ops *ops)
 {
@@ -29,6 +30,8 @@ int iommu_group_usable(const struct iommu_group *g)
 
 	if (!iommu)
 		return refuse(-EPERM, "group %u: no IOMMU driver", g->id);
+	if (!g->ndevs)
+		return refuse(-ENODEV, "group %u is empty: its devices were taken out", g->id);
 	if (g->too_large)
 		return refuse(-EPERM, "group %u has more than the %u devices that can be handed out together", g->id,
 			      IOMMU_MAX_GROUP_DEVS);
@@ -97,16 +100,17 @@ int iommu_attach(struct iommu_domain *d, struct iommu_group *g)
 		return r;
 	if (g->domain)
 		return refuse(-EBUSY, "group %u is attached already", g->id);
-	for (unsigned i = 0; i < g->ndevs; i++) {
+	mutex_lock(&iommu_members_lock);
+	for (unsigned i = 0; i < g->ndevs && !r; i++) {
 		r = iommu->attach_dev(d, g->dev[i]);
 		while (r && i-- > 0)
 			if (iommu->detach_dev(d, g->dev[i]))
 				r = -EIO;
-		if (r)
-			return r;
 	}
-	g->domain = d;
-	return 0;
+	if (!r)
+		g->domain = d;
+	mutex_unlock(&iommu_members_lock);
+	return r;
 }
 
 int iommu_detach(struct iommu_group *g)
@@ -115,11 +119,24 @@ int iommu_detach(struct iommu_group *g)
 
 	if (!g->domain)
 		return 0;
+	mutex_lock(&iommu_members_lock);
 	for (unsigned i = 0; i < g->ndevs; i++)
 		if (iommu->detach_dev(g->domain, g->dev[i]))
 			r = -EIO;
 	g->domain = NULL;
+	mutex_unlock(&iommu_members_lock);
 	return r;
+}
+
+void iommu_group_quit(struct pci_dev *d)
+{
+	struct iommu_group *g = d->group;
+
+	mutex_lock(&iommu_members_lock);
+	if (g && g->domain && iommu->detach_dev(g->domain, d))
+		log_err("%s: its unit failed while it was taken out", d->name);
+	iommu_group_leave(d);
+	mutex_unlock(&iommu_members_lock);
 }
 
 int iommu_map(struct iommu_domain *d, iova_t iova, paddr_t pa, u64 size, unsigned prot)

@@ -39,6 +39,10 @@ int must_check iommu_groups_build(void);
 /* One function more, or less. A function joins no group that is held, and never makes one of two: -EBUSY, -EPERM, -ENOMEM. */
 int must_check iommu_group_join(struct pci_dev *d);
 void iommu_group_leave(struct pci_dev *d);
+/* A group's functions and its domain change under it, below all locks of passthrough/. join wants it held. */
+extern struct mutex iommu_members_lock;
+/* As iommu_group_leave(); a function whose group is attached is blocked first. */
+void iommu_group_quit(struct pci_dev *d);
 void iommu_group_set_owner(struct iommu_group *g, const char *owner); /* "" clears */
 
 /* ---- reserved regions -----------------------------------------------------------------------*/

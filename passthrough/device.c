@@ -29,7 +29,8 @@ int vfio_device_open(struct vfio_device *v, struct file *group_file, struct file
 	if (!f)
 		goto free;
 	mutex_lock(&v->lock);
-	ret = v->gone ? -ENODEV : v->opens ? 0 : vfio_pci_enable(v);
+	/* Gone, or gone and come back in another group. */
+	ret = v->gone || v->group->file != group_file ? -ENODEV : v->opens ? 0 : vfio_pci_enable(v);
 	if (!ret && v->opens++ == 0)
 		vfio_token_use(v, true);
 	mutex_unlock(&v->lock);
@@ -53,15 +54,17 @@ static void device_release(struct file *f)
 {
 	struct device_file *df = f->priv;
 	struct vfio_device *v = df->v;
+	struct vfio_group *g;
 
 	if (v) {
 		mutex_lock(&v->lock);
+		g = v->group; /* one that was taken out may come back, into another group, as soon as it is closed */
 		if (--v->opens == 0) {
 			vfio_pci_disable(v);
 			vfio_token_use(v, false);
 		}
 		mutex_unlock(&v->lock);
-		vfio_group_device_closed(v->group);
+		vfio_group_device_closed(g);
 		file_put(df->group_file);
 	}
 	kfree(df);

@@ -65,7 +65,7 @@ static int device_removed(struct pci_dev *d)
 	if (!v)
 		return 0;
 	mutex_lock(&v->lock);
-	if (v->opens)
+	if (v->opens && pci_dev_usable(d))
 		ret = refuse(-EBUSY, "%s is open (owner: %s)", d->name, d->group->owner);
 	else
 		v->gone = true;

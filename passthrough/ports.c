@@ -1,23 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The interrupts of ports: one message, through a remapping entry as any device's, for the errors that
- * a root port or event collector collects.  A port without MSI and MSI-X is not watched, which the log
- * says.
+ * a root port or event collector keeps and for what happens to a slot.  Errors are looked at at once; slots
+ * by a thread, since they wait for hardware and owners.  A port without MSI and MSI-X is not watched,
+ * which the log says.
+ *
+ * A function that is to leave is not opened any more (v->gone), its owner's REQ eventfd is signalled.
+ * One that is gone is dead: its BARs are zapped, ERR is signalled; its state stays until the last close.
  */
 #include "kernel/initcall.h"
 #include "passthrough/private.h"
 
 struct port {
+	TAILQ_ENTRY(port) link;
 	struct pci_dev *pci;
 	struct irq irq;
 	struct iommu_irte *irte;
+	struct pci_slot *slot; /* NULL: none */
 };
+
+static TAILQ_HEAD(, port) ports = TAILQ_HEAD_INITIALIZER(ports); /* complete when the thread starts */
+static struct waitq slot_wait = WAITQ_INIT(slot_wait);
+static bool slot_news = true;
 
 static void port_interrupt(void *arg)
 {
 	struct port *p = arg;
 
 	pci_aer_interrupt(p->pci);
+	if (!p->slot || !pci_slot_interrupt(p->slot))
+		return;
+	WRITE_ONCE(slot_news, true);
+	waitq_wake_all(&slot_wait);
+}
+
+/* The lock also waits for a close that is going on. */
+static bool let_go(struct pci_dev *d, enum pci_let_go how)
+{
+	struct vfio_device *v = d->driver;
+	bool open;
+
+	if (how == PCI_TAKE)
+		pci_dev_kill(d, "taken out of its slot"); /* first: who waits for it with the lock held gives up */
+	if (!v)
+		return false;
+	mutex_lock(&v->lock);
+	v->gone |= how != PCI_LOOK;
+	if (how == PCI_ASK && v->req)
+		eventfd_signal(v->req);
+	if (how == PCI_TAKE) {
+		mutex_lock(&v->mem_lock);
+		vfio_pci_mem_off(v);
+		mutex_unlock(&v->mem_lock);
+		vfio_error(d);
+	}
+	open = v->opens;
+	mutex_unlock(&v->lock);
+	return open;
+}
+
+static void slots_thread(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		u64 next = WAIT_FOREVER;
+		struct port *p;
+
+		WRITE_ONCE(slot_news, false);
+		TAILQ_FOREACH(p, &ports, link) {
+			u64 when = p->slot ? pci_slot_step(p->slot) : 0;
+
+			next = when ? MIN(next, when) : next;
+		}
+		(void)!wait_event_hard(&slot_wait, READ_ONCE(slot_news), next);
+	}
 }
 
 static void on_error(struct pci_dev *d, bool show)
@@ -31,11 +87,8 @@ static void on_error(struct pci_dev *d, bool show)
 /* Whichever number the port sends its messages under, it is this one. */
 static int message_set(struct pci_dev *d, const struct msi_msg *msg)
 {
-	int ret;
+	int ret = d->msix_vectors ? pci_msix_enable(d) : pci_msi_enable(d, 0, msg);
 
-	if (!d->msix_vectors)
-		return pci_msi_enable(d, 0, msg);
-	ret = pci_msix_enable(d);
 	for (unsigned i = 0; !ret && i < d->msix_vectors; i++)
 		pci_msix_set(d, i, msg);
 	return ret;
@@ -58,8 +111,11 @@ static int port_start(struct pci_dev *d)
 	if (ret)
 		goto free_irq;
 	ret = message_set(d, &msg);
-	if (!ret)
+	if (!ret) {
+		p->slot = pci_slot_has(d) ? pci_slot_start(d, let_go) : NULL;
+		TAILQ_INSERT_TAIL(&ports, p, link);
 		return 0;
+	}
 	iommu_irq_unmap(p->irte);
 free_irq:
 	arch_irq_free(&p->irq);
@@ -71,18 +127,21 @@ free:
 static int ports_init(void)
 {
 	struct pci_dev *d;
+	bool slots = false;
 	int ret;
 
 	pci_set_error_handler(on_error);
 	pci_for_each(d) {
-		if (!pci_aer_root(d))
+		if (!pci_aer_root(d) && !pci_slot_has(d))
 			continue;
 		ret = port_start(d);
 		if (ret)
-			log_warn("pci %s: has no message interrupt (error %d): errors below it are not seen", d->name, -ret);
-		else
+			log_warn("pci %s: has no message interrupt (error %d): errors below it and its slot are not watched",
+				 d->name, -ret);
+		else if (pci_aer_root(d))
 			pci_aer_root_start(d);
+		slots |= pci_slot_has(d);
 	}
-	return 0;
+	return !slots || thread_spawn_kernel("slots", slots_thread, NULL) ? 0 : -ENOMEM;
 }
 INITCALL(INITCALL_DEVICES, ports_init);

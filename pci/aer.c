@@ -82,9 +82,7 @@ static bool reports_to(const struct pci_dev *d, const struct pci_dev *port)
 {
 	if (port->type == PCI_RC_EVENT)
 		return d == port || (d->type == PCI_RC_ENDPOINT && d->segment == port->segment && d->bus == port->bus);
-	while (d && d != port)
-		d = d->parent;
-	return d;
+	return pci_is_below(d, port);
 }
 
 bool pci_aer_root(const struct pci_dev *d)

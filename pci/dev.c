@@ -142,6 +142,14 @@ void pci_dev_decode(struct pci_dev *d)
 	pci_reset_methods_init(d);
 }
 
+void pci_dev_free(struct pci_dev *d)
+{
+	kfree(d->msix_msgs);
+	kfree(d->aer);
+	kfree(d->sriov);
+	kfree(d);
+}
+
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err)
 {
 	u32 id = pci_cfg_read(segment, bus, devfn, PCI_VENDOR_ID, 4);

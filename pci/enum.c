@@ -263,11 +263,9 @@ void pci_forget_all(void)
 
 	while ((d = TAILQ_FIRST(&pci_devices))) {
 		TAILQ_REMOVE(&pci_devices, d, link);
-		kfree(d->msix_msgs);
-		kfree(d->aer);
-		kfree(d->sriov);
-		kfree(d);
+		pci_dev_free(d);
 	}
+	pci_withdrawn_forget();
 	nfunctions = 0;
 }
 

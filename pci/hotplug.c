@@ -37,6 +37,8 @@ static struct pci_dev *take_over(struct pci_dev *d)
 	d->iommu_unit = old->iommu_unit;
 	d->driver = old->driver;
 	kfree(old->msix_msgs);
+	kfree(old->aer);
+	kfree(old->sriov);
 	*old = *d;
 	kfree(d);
 	return old;
@@ -45,9 +47,13 @@ static struct pci_dev *take_over(struct pci_dev *d)
 /* Off the list, what the watchers keep being undone already. */
 static void retire(struct pci_dev *d)
 {
-	pci_sysfs_remove(d);
 	TAILQ_REMOVE(&pci_devices, d, link);
 	TAILQ_INSERT_TAIL(&withdrawn, d, gone);
+}
+
+static bool listed(const struct pci_dev *d)
+{
+	return pci_find(d->segment, d->bus, d->devfn) == d;
 }
 
 int pci_dev_publish(struct pci_dev **dev)
@@ -57,8 +63,13 @@ int pci_dev_publish(struct pci_dev **dev)
 	int ret;
 
 	mutex_lock(&hot_lock);
+	if ((*dev)->pf && !listed((*dev)->pf)) { /* it was taken out meanwhile */
+		mutex_unlock(&hot_lock);
+		return -ENODEV;
+	}
 	d = *dev = take_over(*dev);
 	pci_list_insert(d);
+	pci_bars_assign(d); /* in the list: its BARs are not to lie over each other */
 	ret = pci_sysfs_add(d);
 	TAILQ_FOREACH(w, &watchers, link) {
 		if (!ret)
@@ -73,6 +84,8 @@ int pci_dev_publish(struct pci_dev **dev)
 		log_err("pci %s: cannot be used (error %d)", d->name, -ret);
 	}
 	mutex_unlock(&hot_lock);
+	if (ret)
+		pci_sysfs_remove(d);
 	return ret;
 }
 
@@ -82,6 +95,10 @@ int pci_dev_withdraw(struct pci_dev *d)
 	int ret = 0;
 
 	mutex_lock(&hot_lock);
+	if (!listed(d)) { /* a virtual function whose slot went with all that was in it */
+		mutex_unlock(&hot_lock);
+		return 0;
+	}
 	for (w = last; w && !ret; w = TAILQ_PREV(w, pci_watcher_list, link)) {
 		ret = w->removed(d);
 		BUG_ON(ret && w != last);
@@ -89,5 +106,29 @@ int pci_dev_withdraw(struct pci_dev *d)
 	if (!ret)
 		retire(d);
 	mutex_unlock(&hot_lock);
+	if (!ret)
+		pci_sysfs_remove(d); /* without the lock: it waits for a store that may want it */
 	return ret;
+}
+
+bool pci_withdrawn_any(const struct pci_dev *port, pci_let_go_fn *let_go)
+{
+	struct pci_dev *d;
+	bool found = false;
+
+	mutex_lock(&hot_lock);
+	TAILQ_FOREACH(d, &withdrawn, gone)
+		found |= pci_is_below(d, port) && let_go(d, PCI_LOOK);
+	mutex_unlock(&hot_lock);
+	return found;
+}
+
+void pci_withdrawn_forget(void)
+{
+	struct pci_dev *d;
+
+	while ((d = TAILQ_FIRST(&withdrawn))) {
+		TAILQ_REMOVE(&withdrawn, d, gone);
+		pci_dev_free(d);
+	}
 }

@@ -15,6 +15,14 @@
 #define PCI_REGIONS (2 * PCI_BARS + 1) /* BARs, the ROM, BARs of virtual functions */
 #define PCI_MAX_FUNCTIONS 4096 /* in the whole machine; more are named and left alone */
 
+/* Is it this bridge, or somewhere below it? */
+static inline bool pci_is_below(const struct pci_dev *d, const struct pci_dev *bridge)
+{
+	while (d && d != bridge)
+		d = d->parent;
+	return d;
+}
+
 /* ---- config.c: the ops, raw ------------------------------------------------------------------*/
 u32 pci_cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size);
 void pci_cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v);
@@ -42,6 +50,7 @@ void pci_forget_all(void);
 /* ---- dev.c, caps.c, bar.c --------------------------------------------------------------------*/
 /* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err);
+void pci_dev_free(struct pci_dev *d); /* one that nobody has seen yet */
 /* The same of a virtual function, whose address, parent, ids and BARs are filled in. */
 void pci_dev_decode(struct pci_dev *d);
 void pci_caps_read(struct pci_dev *d);
@@ -63,6 +72,11 @@ void pci_windows_read(struct pci_dev *bridge);
 u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align);
 /* Write a BAR, decode being off, and open the bridges above; did the register take it? */
 bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base);
+
+/* ---- hotplug.c -------------------------------------------------------------------------------*/
+/* Is a function open that left from below the port? */
+bool pci_withdrawn_any(const struct pci_dev *port, pci_let_go_fn *let_go);
+void pci_withdrawn_forget(void); /* as pci_forget_all() */
 
 /* ---- sysfs.c ---------------------------------------------------------------------------------*/
 #define PCI_SYSFS "/sys/bus/pci/devices"

@@ -148,6 +148,19 @@ void pci_watch(struct pci_watcher *w);
 int must_check pci_dev_publish(struct pci_dev **d);
 int must_check pci_dev_withdraw(struct pci_dev *d);
 
+/* A slot that is watched (pci/slot.c); what it asks of those above in the thread that steps it. Is a function
+ * open; please let go, and nobody else is to open it; it is not there any more: pci_dev_kill(), mappings away. */
+struct pci_slot;
+enum pci_let_go { PCI_LOOK, PCI_ASK, PCI_TAKE };
+typedef bool pci_let_go_fn(struct pci_dev *d, enum pci_let_go how); /* true: it is open */
+bool pci_slot_has(const struct pci_dev *port);
+/* What was found below the port is in the slot. NULL: no memory, or the slot cannot be believed. */
+struct pci_slot *pci_slot_start(struct pci_dev *port, pci_let_go_fn *let_go);
+/* Interrupt context. True: step it. */
+bool pci_slot_interrupt(struct pci_slot *s);
+/* When it wants to be stepped again at the latest (arch_now_ns() scale); 0: not before an event. Sleeps. */
+u64 pci_slot_step(struct pci_slot *s);
+
 /* Give every BAR of a function that has no address one out of the windows of the bridges above it
  * (pci/windows.c). What does not fit stays size 0, and the log says why. */
 void pci_bars_assign(struct pci_dev *d);

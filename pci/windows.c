@@ -71,13 +71,6 @@ static struct pci_window above(const struct pci_dev *d, unsigned kind)
 	return w;
 }
 
-static bool is_above(const struct pci_dev *bridge, const struct pci_dev *d)
-{
-	while (d && d != bridge)
-		d = d->parent;
-	return d;
-}
-
 /* The end of something that is there already, 0 when the place is free. */
 static u64 met(const struct pci_dev *d, const struct pci_bar *b)
 {
@@ -89,7 +82,7 @@ static u64 met(const struct pci_dev *d, const struct pci_bar *b)
 		for (unsigned i = 0; i < PCI_REGIONS; i++)
 			if (pci_bars_meet(b, pci_bar_of(e, i)))
 				return pci_bar_of(e, i)->base + pci_bar_of(e, i)->size;
-		for (unsigned k = 0; k < PCI_WINDOWS && !is_above(e, d); k++)
+		for (unsigned k = 0; k < PCI_WINDOWS && !pci_is_below(d, e); k++)
 			if (b->base < e->window[k].end && e->window[k].base < b->base + b->size)
 				return e->window[k].end;
 	}
