@@ -119,13 +119,14 @@ enum {
 u8 pci_quirks_of(const struct pci_dev *d);
 
 /* ---- msi.c -----------------------------------------------------------------------------------*/
-/* Write the table again from what pci_msix_set() wrote; memory decode is on. Does it read back so? */
-bool pci_msix_rewrite(struct pci_dev *d);
+/* Write the table again from what pci_msix_set() wrote; memory decode is on. */
+void pci_msix_rewrite(struct pci_dev *d);
+/* Does the table hold that, if MSI-X is on? */
+bool pci_msix_same(struct pci_dev *d);
 
 /* ---- saved.c ---------------------------------------------------------------------------------*/
-/* All but the command register, which is left with decode and bus mastering off. False: the MSI-X table
- * does not take what is written. */
-bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
+/* All but the command register, which is left with decode and bus mastering off. */
+void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
 u16 pci_saved_command(const struct pci_saved *s);
 /* Does everything read as it was put back, or, `identity`, is this the same function? what: if not. */
 bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool identity, char *what, size_t n);

@@ -14,6 +14,8 @@
  * A bus is reset with all its functions, which are one job each here; a function's own reset is a
  * job of one.  Locks of several functions are taken in address order.
  */
+#include <stdio.h>
+
 #include "kernel/frames.h"
 #include "pci/internal.h"
 
@@ -70,7 +72,8 @@ static void quiesce(struct pci_dev *d)
 	}
 }
 
-/* A virtual function's ids read all ones, so the command register tells who is there. */
+/* A virtual function's ids read all ones, so the command register tells who is there; it is not asked while
+ * the vendor says "not ready", since other registers may stall the bus then. */
 static bool answers(const struct pci_dev *d)
 {
 	return pci_read16(d, PCI_VENDOR_ID) != CRS_VENDOR && pci_read16(d, PCI_COMMAND) != 0xffff;
@@ -109,7 +112,7 @@ static int recover(struct job *j, const char *method)
 {
 	struct pci_dev *d = j->d;
 	char what[80];
-	bool kept, ok;
+	bool kept;
 
 	if (!wait_ready(d)) {
 		pci_dev_kill(d, "%s: no answer from config space within %u s", method, READY_MS / 1000);
@@ -121,11 +124,12 @@ static int recover(struct job *j, const char *method)
 		return -EIO;
 	}
 	kept = j->marked && pci_read16(d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
-	ok = pci_restore_registers(d, &j->saved);
+	pci_restore_registers(d, &j->saved);
 	hook(d, false);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(&j->saved));
-	if (!ok || !pci_saved_same(d, &j->saved, false, what, sizeof(what))) {
-		pci_dev_kill(d, "%s: not as it was: %s", method, ok ? what : "its MSI-X table");
+	snprintf(what, sizeof(what), "its MSI-X table");
+	if (!pci_saved_same(d, &j->saved, false, what, sizeof(what)) || !pci_msix_same(d)) {
+		pci_dev_kill(d, "%s: not as it was: %s", method, what);
 		return -EIO;
 	}
 	if (kept)

@@ -116,7 +116,7 @@ static bool has_bus(const struct pci_dev *d)
 {
 	const struct pci_dev *o;
 
-	if (!below_bridge(d) || d->header_type != PCI_HEADER_TYPE_NORMAL)
+	if (!below_bridge(d))
 		return false;
 	pci_for_each(o)
 		if (o != d && o->segment == d->segment && o->bus == d->bus)

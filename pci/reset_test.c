@@ -106,6 +106,7 @@ static void fails(enum model_reset how, int err, u64 at_least_s)
 	assert_true(arch_now_ns() - start >= at_least_s * NS_PER_S);
 	assert_true(arch_now_ns() - start < 65 * NS_PER_S);
 	assert_int_equal(d->broken, err != 0);
+	assert_int_equal(f->stalls, 0);
 	if (!err)
 		return;
 	assert_int_equal(pci_reset(d), -EIO);
@@ -183,11 +184,14 @@ static void test_hook(void **state)
 
 /* ---- verification: every register that is put back, and every one that says who it is ---- */
 
+static bool narrow; /* MSI of 32 bits */
+
 static u16 everything(void)
 {
 	u16 ext[8], n = 0;
 
-	model_msi(f, 3, true, true);
+	memset(f->mask + PCI_ROM_ADDRESS + 2, 0xff, 2);
+	model_msi(f, 3, !narrow, true);
 	model_express(f, PCI_ENDPOINT, true);
 	model_msix(f, 65, 0, 0x2000, 0, 0x3000);
 	model_pm(f, true);
@@ -223,7 +227,10 @@ static int once(enum model_reset how, u16 at, bool everywhere)
 	assert_int_equal(pci_msi_enable(d, 2, &m), 0);
 	assert_int_equal(pci_msix_enable(d), 0);
 	pci_msix_set(d, 3, &m);
-	pci_write32(d, d->cap_msi + PCI_MSI_MASK_64, 5);
+	pci_write32(d, d->cap_msi + (narrow ? PCI_MSI_MASK_32 : PCI_MSI_MASK_64), 5);
+	if (!narrow)
+		pci_write32(d, d->cap_msi + PCI_MSI_ADDRESS_HI, 1);
+	pci_write32(d, PCI_ROM_ADDRESS, 0xfd100000);
 	pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL, 0x2810);
 	pci_write16(d, d->cap_pcie + PCI_EXP_LNKCTL, 0x40);
 	pci_write16(d, d->cap_pcie + PCI_EXP_DEVCTL2, 0x400);
@@ -252,10 +259,41 @@ static int once(enum model_reset how, u16 at, bool everywhere)
 		return ret;
 	}
 	assert_int_equal(pci_dev_usable(d), ret == 0);
+	assert_false(d->resetting);
 	assert_int_equal(pci_read16(d, PCI_COMMAND) & PCI_COMMAND_MASTER, ret ? 0 : PCI_COMMAND_MASTER);
 	if (ret && at)
 		assert_non_null(strstr(d->why_broken, "reads 0x"));
+	if (how == MODEL_RESET_OTHER) /* another's registers are not written */
+		assert_int_equal(pci_read16(d, d->cap_pcie + PCI_EXP_DEVCTL), 0);
 	return ret;
+}
+
+/* The table loses an entry when bus mastering comes back. */
+static void table_forgets(struct model_fn *x, u16 off, unsigned size, u32 v)
+{
+	(void)x, (void)size;
+	if (off == PCI_COMMAND && v & PCI_COMMAND_MASTER)
+		table[(0x2000 + 3 * 16) / 4 + 2] = 0;
+}
+
+static void test_msix_verified(void **state)
+{
+	const struct msi_msg m = { 0xfee01004, 0x21 };
+	struct pci_dev *d;
+
+	(void)state;
+	model_express(f, PCI_ENDPOINT, true);
+	model_msix(f, 65, 0, 0x2000, 0, 0x3000);
+	d = scan();
+	pci_write16(d, PCI_COMMAND, PCI_COMMAND_MASTER);
+	assert_int_equal(pci_msix_enable(d), 0);
+	pci_msix_set(d, 3, &m);
+	assert_int_equal(pci_reset(d), 0);
+	assert_int_equal(pci_read16(d, PCI_COMMAND), PCI_COMMAND_MASTER);
+	model_on_write = table_forgets;
+	assert_int_equal(pci_reset(d), -EIO);
+	model_on_write = NULL;
+	assert_non_null(strstr(d->why_broken, "MSI-X table"));
 }
 
 static void test_verified(void **state)
@@ -274,7 +312,7 @@ static void test_verified(void **state)
 	{
 		const u16 pcie = d->cap_pcie, msi = d->cap_msi, sriov = pci_find_ext_cap(d, PCI_EXT_CAP_ID_SRIOV);
 		const u16 stuck[] = {
-			PCI_BASE_ADDRESS_0, PCI_COMMAND, pcie + PCI_EXP_DEVCTL, pcie + PCI_EXP_DEVCTL2,
+			PCI_BASE_ADDRESS_0, PCI_ROM_ADDRESS, msi + PCI_MSI_ADDRESS_HI, PCI_COMMAND, pcie + PCI_EXP_DEVCTL, pcie + PCI_EXP_DEVCTL2,
 			msi, msi + PCI_MSI_ADDRESS_LO, msi + PCI_MSI_DATA_64,
 			msi + PCI_MSI_MASK_64, d->cap_msix, d->cap_acs + 4,
 			err + PCI_ERR_UNCOR_MASK, err + PCI_ERR_UNCOR_SEVER, err + PCI_ERR_COR_MASK,
@@ -287,6 +325,11 @@ static void test_verified(void **state)
 
 		for (unsigned i = 0; i < ARRAY_SIZE(stuck); i++)
 			assert_int_equal(once(MODEL_RESET_STUCK, stuck[i], false), -EIO);
+		narrow = true;
+		assert_int_equal(once(MODEL_RESET_WORKS, 0, false), 0);
+		assert_int_equal(once(MODEL_RESET_STUCK, msi + PCI_MSI_DATA_32, false), -EIO);
+		assert_int_equal(once(MODEL_RESET_STUCK, msi + PCI_MSI_MASK_32, false), -EIO);
+		narrow = false;
 	}
 }
 
@@ -343,6 +386,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_methods, setup),
 		cmocka_unit_test_setup(test_hook, setup),
 		cmocka_unit_test_setup(test_verified, setup),
+		cmocka_unit_test_setup(test_msix_verified, setup),
 		cmocka_unit_test_setup(test_power, setup),
 		cmocka_unit_test_setup(test_messages, setup),
 	};

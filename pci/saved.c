@@ -15,11 +15,10 @@
 
 #define ALL 0xffffffffu
 #define COMMAND_SAME (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE)
-#define ACS_DWORD_CTRL 8 /* control of the ports whose registers are dwords */
 #define VF_SETTLE_MS 100 /* 9.3.3.3.1: VF Enable to the first access */
 
 /* Where an offset counts from, and when the register is there. */
-enum space { HEADER, EXP, EXP_LINK, EXP_V2, REBAR, LTR, AER, ACS, ACS_DWORD, PRI, PASID, ATS, SRIOV,
+enum space { HEADER, EXP, EXP_LINK, EXP_V2, REBAR, LTR, AER, ACS, PRI, PASID, ATS, SRIOV,
 	     MSI, MSI_32, MSI_64, MSI_MASK_32, MSI_MASK_64, MSIX };
 
 static const struct rule {
@@ -46,7 +45,6 @@ static const struct rule {
 	{ "AER correctable mask", AER, PCI_ERR_COR_MASK, 4, 0, 0, ALL, ALL },
 	{ "AER control", AER, PCI_ERR_CAP, 4, 0, 0, PCI_ERR_CAP_ECRC_GENE | PCI_ERR_CAP_ECRC_CHKE, 0 },
 	{ "ACS", ACS, PCI_ACS_CTRL, 2, 0, 0, ALL, 0xffff },
-	{ "ACS", ACS_DWORD, ACS_DWORD_CTRL, 4, 0, 0, ALL, ALL },
 	{ "page requests", PRI, PCI_PRI_ALLOC_REQ, 4, 0, 0, ALL, ALL },
 	{ "page requests", PRI, PCI_PRI_CTRL, 2, 0, 0, ~PCI_PRI_CTRL_RESET, PCI_PRI_CTRL_ENABLE },
 	{ "PASID", PASID, PCI_PASID_CTRL, 2, 0, 0, ALL, 0xffff },
@@ -82,7 +80,7 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 		[PRI] = PCI_EXT_CAP_ID_PRI, [PASID] = PCI_EXT_CAP_ID_PASID, [ATS] = PCI_EXT_CAP_ID_ATS,
 		[SRIOV] = PCI_EXT_CAP_ID_SRIOV,
 	};
-	bool there;
+	bool there = true;
 	u16 base = d->cap_msi;
 
 	switch (space) {
@@ -95,13 +93,9 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 	case EXP_V2:
 		return exp_version(d) >= 2 && d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL ?
 			       d->cap_pcie : NONE;
-	case ACS:
-	case ACS_DWORD:
-		there = !(d->quirks & PCI_QUIRK_ACS_DWORD) == (space == ACS);
-		base = d->cap_acs;
-		break;
+	case ACS: /* that of ports may have other registers; they are not put back */
+		return d->cap_acs ?: NONE;
 	case MSI:
-		there = true;
 		break;
 	case MSI_32:
 	case MSI_64:
@@ -112,11 +106,8 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 		there = d->msi_maskable && d->msi_64 == (space == MSI_MASK_64);
 		break;
 	case MSIX:
-		there = true;
-		base = d->cap_msix;
-		break;
+		return d->cap_msix ?: NONE;
 	default:
-		there = true;
 		base = pci_find_ext_cap(d, ext[space]);
 		break;
 	}
@@ -163,46 +154,40 @@ void pci_save(struct pci_dev *d, struct pci_saved *s)
 }
 
 /* Memory decode is on when the table is written, whatever the command register was. */
-static bool msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
+static void msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
 {
-	bool ok = true;
-
 	if (r->value & PCI_MSIX_FLAGS_ENABLE && d->msix_map) {
 		pci_write16(d, r->off, (u16)r->value | PCI_MSIX_FLAGS_MASKALL);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
-		ok = pci_msix_rewrite(d);
+		pci_msix_rewrite(d);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	}
 	pci_write16(d, r->off, (u16)r->value);
-	return ok;
 }
 
-bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
+void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 {
-	bool ok = true;
-
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
-		return true;
+		return;
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	for (unsigned i = 0; i + 1 < s->n; i++) {
 		const struct pci_saved_reg *r = &s->reg[i];
 		const struct rule *rule = &rules[r->rule];
 
 		if (rule->space == MSIX)
-			ok = msix_restore(d, r);
+			msix_restore(d, r);
 		else if (rule->keep)
 			reg_write(d, r, r->value & rule->keep);
 		if (rule->space == SRIOV && rule->off == PCI_SRIOV_CTRL && r->value & rule->keep & PCI_SRIOV_CTRL_VFE)
 			pci_wait_ms(VF_SETTLE_MS);
 	}
-	return ok;
 }
 
 void pci_restore(struct pci_dev *d, const struct pci_saved *s)
 {
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return;
-	(void)pci_restore_registers(d, s);
+	pci_restore_registers(d, s);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(s));
 }
 

@@ -32,6 +32,7 @@ static const struct device {
 	{ "igb", 0x8086, 0x10c9, 0, 0xe000, 0x12345600 },
 	{ "virtio", 0x1af4, 0x1044, 4, 0x14, 1 },            /* status */
 	{ "edu", 0x1234, 0x11e8, 0, 0, 0 },
+	{ "pair", 0x8086, 0x100e, 0, 0x3800, 0x12345600 },   /* two e1000, 1.0 and 2.0 of one bus */
 };
 
 static struct vfio v;
@@ -286,6 +287,65 @@ static void methods(const struct device *d, const char *bdf, const char *arg)
 	device_close();
 }
 
+static volatile uint32_t *second_reg(const char *bdf, int *fd)
+{
+	struct vfio_region_info r = { .argsz = sizeof(r), .index = 0 };
+	void *p;
+
+	*fd = ioctl(v.group, VFIO_GROUP_GET_DEVICE_FD, bdf);
+	need("the second device", *fd >= 0 && !ioctl(*fd, VFIO_DEVICE_GET_REGION_INFO, &r) && r.size == reg_bytes);
+	p = mmap(NULL, r.size, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+	need("its registers", p != MAP_FAILED);
+	return p;
+}
+
+/* Two functions of one conventional bus: neither can be reset alone, both together can. */
+static void pair(const struct device *d)
+{
+	char buf[sizeof(struct vfio_pci_hot_reset_info) + 2 * sizeof(struct vfio_pci_dependent_device)], list[64];
+	struct vfio_pci_hot_reset_info *i = (void *)buf;
+	volatile uint32_t *other;
+	char first[16], second[16];
+	int fd, fds[2];
+
+	snprintf(first, sizeof(first), "%s", vfio_find(d->vendor, d->device));
+	snprintf(second, sizeof(second), "%.9s2.0", first);
+	check_true("pair: the first was alone when it was found", get(first, list, sizeof(list)) && !strcmp(list, "bus"));
+	check_true("pair: the second has no method", !get(second, list, sizeof(list)));
+	device_open(d, first);
+	other = second_reg(second, &fd);
+	check_true("pair: no RESET flag", !can_reset());
+	check_equal("pair: RESET", by_ioctl(first), -EINVAL);
+	check_equal("pair: HOT_RESET_INFO", info(sizeof(buf), i), 0);
+	check_equal("pair: functions", i->count, 2);
+	check_true("pair: in one group", i->devices[0].group_id == v.group_id && i->devices[1].group_id == v.group_id);
+	fds[0] = v.group;
+	fds[1] = v.container;
+	check_equal("pair: a group and another file", hot(20, 0, 2, fds, 2), -EINVAL);
+	reg[d->at / 4] = other[d->at / 4] = d->value;
+	check_equal("pair: PCI_HOT_RESET", by_bus(first), 0);
+	check_equal("pair: the first is reset", reg[d->at / 4], 0);
+	check_equal("pair: the second is reset", other[d->at / 4], 0);
+
+	/* The last close of all resets the bus, and no other does. */
+	reg[d->at / 4] = other[d->at / 4] = d->value;
+	munmap((void *)other, reg_bytes);
+	close(fd);
+	check_equal("pair: closed while the other is open", reg[d->at / 4], d->value);
+	other = second_reg(second, &fd);
+	check_equal("pair: opened again, not reset", other[d->at / 4], d->value);
+	munmap((void *)other, reg_bytes);
+	close(fd);
+	device_close();
+	device_open(d, first);
+	other = second_reg(second, &fd);
+	check_equal("pair: all closed, the first was reset", reg[d->at / 4], 0);
+	check_equal("pair: and the second", other[d->at / 4], 0);
+	munmap((void *)other, reg_bytes);
+	close(fd);
+	device_close();
+}
+
 int main(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -301,6 +361,10 @@ int main(int argc, char **argv)
 			found = vfio_find(d->vendor, d->device);
 			need(argv[i], found != NULL);
 			snprintf(bdf, sizeof(bdf), "%s", found);
+			if (!strcmp(d->what, "pair")) {
+				pair(d);
+				continue;
+			}
 			methods(d, bdf, argv[i] + n + 1);
 		}
 	}

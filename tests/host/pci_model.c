@@ -79,8 +79,10 @@ static u32 cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 	model_reads++;
 	if (!f || f->gone || off + size > f->size)
 		return size == 4 ? ~0u : (1u << 8 * size) - 1;
-	if (booting(f))
+	if (booting(f)) {
+		f->stalls += off != 0;
 		return off == 0 ? 0xffff0001 : ~0u;
+	}
 	memcpy(&v, f->cfg + off, size);
 	if (f->pcie && off == f->pcie + PCI_EXP_DEVSTA && f->pending) {
 		v |= PCI_EXP_DEVSTA_TRPND;

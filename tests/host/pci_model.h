@@ -35,6 +35,7 @@ struct model_fn {
 	u16 other;                /* MODEL_RESET_OTHER, _STUCK; 0: the device id, BAR 0 */
 	bool gone;                /* all ones */
 	u64 ready_at;             /* MODEL_RESET_CRS */
+	unsigned stalls;          /* reads of other registers than the ids before that */
 	unsigned resets;
 	bool pending;             /* Transactions Pending until bus mastering has been off for a look */
 };
