@@ -109,7 +109,7 @@ static int attach_check(const struct vtd_domain *d, const struct vtd_dev *v)
 
 /*
  * Make the unit forget the device's context entries and the domain's translations. `tag` is the domain id
- * that the entries are remembered under; in scalable mode they have none, and all are dropped.
+ * that entries are remembered under (context entries in scalable mode: none, and it is ignored).
  */
 static int forget(struct vtd_dev *v, u16 tag, u16 did)
 {
@@ -117,12 +117,10 @@ static int forget(struct vtd_dev *v, u16 tag, u16 did)
 	struct vtd_entry inv[PCI_MAX_ALIASES + 2];
 	unsigned n = 0;
 
-	if (u->caps.scalable) {
-		inv[n++] = vtd_inv_context_global();
-		inv[n++] = vtd_inv_pasid_global();
-	}
-	for (unsigned i = 0; i < v->naliases && !u->caps.scalable; i++)
+	for (unsigned i = 0; i < v->naliases; i++)
 		inv[n++] = vtd_inv_context_device(tag, alias_rid(&v->alias[i]));
+	if (u->caps.scalable)
+		inv[n++] = vtd_inv_pasid_domain(tag);
 	inv[n++] = vtd_inv_iotlb_domain(u, did);
 	return vtd_queue_run(u, inv, n);
 }

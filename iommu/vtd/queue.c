@@ -33,12 +33,11 @@ struct vtd_entry vtd_inv_context_device(u16 did, u16 sid)
 		FIELD_PREP(VTD_DESC_DID, did) | FIELD_PREP(VTD_DESC_SID, sid), 0 };
 }
 
-/* First-stage translations are named by PASID, ours is always 0; the unit drains without being asked. */
+/* Pages of a first stage are named with their PASID, ours is always 0; the unit drains without being asked. */
 static u64 iotlb(const struct vtd_unit *u, unsigned granularity, u16 did)
 {
-	if (u->caps.first_stage && granularity != VTD_G_GLOBAL)
-		return VTD_DESC_PIOTLB | FIELD_PREP(VTD_DESC_DID, did) |
-		       FIELD_PREP(VTD_DESC_G, granularity == VTD_G_DOMAIN ? VTD_PIOTLB_PASID : VTD_PIOTLB_PAGES);
+	if (u->caps.first_stage && granularity == VTD_G_SELECTIVE)
+		return VTD_DESC_PIOTLB | FIELD_PREP(VTD_DESC_G, granularity) | FIELD_PREP(VTD_DESC_DID, did);
 	return VTD_DESC_IOTLB | FIELD_PREP(VTD_DESC_G, granularity) | FIELD_PREP(VTD_DESC_DID, did) |
 	       (u->caps.drain_read ? VTD_DESC_DR : 0) | (u->caps.drain_write ? VTD_DESC_DW : 0);
 }
@@ -59,6 +58,11 @@ struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t i
 	return (struct vtd_entry){
 		iotlb(u, VTD_G_SELECTIVE, did),
 		(iova & ~(SZ_4K - 1)) | FIELD_PREP(VTD_DESC_AM, mask) | (leaf_only ? VTD_DESC_IH : 0) };
+}
+
+struct vtd_entry vtd_inv_pasid_domain(u16 did)
+{
+	return (struct vtd_entry){ VTD_DESC_PASID | FIELD_PREP(VTD_DESC_DID, did), 0 };
 }
 
 struct vtd_entry vtd_inv_pasid_global(void)

@@ -129,9 +129,7 @@
 #define VTD_G_GLOBAL 1
 #define VTD_G_DOMAIN 2
 #define VTD_G_SELECTIVE 3 /* a device (context) or pages (IOTLB) */
-#define VTD_PIOTLB_PASID 2     /* other numbers in PASID-based IOTLB and PASID-cache descriptors */
-#define VTD_PIOTLB_PAGES 3
-#define VTD_PASID_GLOBAL 3
+#define VTD_PASID_GLOBAL 3 /* of PASID-cache descriptors; 0: a domain */
 #define VTD_DESC_DID GENMASK(31, 16)
 #define VTD_DESC_SID GENMASK(47, 32)  /* context, device TLB */
 #define VTD_DESC_DW BIT(6)            /* IOTLB */

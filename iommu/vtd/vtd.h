@@ -157,6 +157,7 @@ struct vtd_entry vtd_inv_context_device(u16 did, u16 sid);
 struct vtd_entry vtd_inv_iotlb_global(const struct vtd_unit *u);
 struct vtd_entry vtd_inv_iotlb_domain(const struct vtd_unit *u, u16 did);
 struct vtd_entry vtd_inv_iotlb_pages(const struct vtd_unit *u, u16 did, iova_t iova, unsigned mask, bool leaf_only);
+struct vtd_entry vtd_inv_pasid_domain(u16 did);
 struct vtd_entry vtd_inv_pasid_global(void);
 struct vtd_entry vtd_inv_device_tlb(const struct vtd_dev *v, iova_t iova, unsigned mask); /* mask 52: all of it */
 struct vtd_entry vtd_inv_iec_global(void);

@@ -154,7 +154,8 @@ void vm_drop_contexts(struct vm_unit *u, unsigned g, u16 did, u16 sid)
 
 	for (c = LIST_FIRST(&u->contexts); c; c = next) {
 		next = LIST_NEXT(c, link);
-		if (g == 1 || (c->did == did && (g == 2 || c->sid == sid))) {
+		/* 6.5.2.1: in scalable mode they carry no domain id */
+		if (g == 1 || ((vm_scalable(u) || c->did == did) && (g == 2 || c->sid == sid))) {
 			LIST_REMOVE(c, link);
 			free(c);
 		}

@@ -62,6 +62,7 @@ struct vm_unit {
 	bool overflow, event_held, event_due;
 	enum vm_failure how;
 	unsigned fail_left;
+	unsigned owed; /* invalidations that must follow, vtd_queue.c */
 	u32 bad_slot; /* IQH + 1 of a descriptor that cannot be read; 0: none */
 	LIST_HEAD(, vm_context) contexts;
 	LIST_HEAD(, vm_pasid) pasids;

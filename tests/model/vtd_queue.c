@@ -13,6 +13,9 @@ static void queue_stop(struct vm_unit *u, u32 error)
 	vm_event(u);
 }
 
+/* What must follow an invalidation of contexts or PASIDs, in granularity (6.5.2.1, 6.5.2.2). */
+enum { PASID_ALL = 1, IOTLB_ALL = 2, PASID_DOMAIN = 4, IOTLB_DOMAIN = 8 };
+
 static enum vm_answer invalidate(struct vm_unit *u, u64 lo, u64 hi)
 {
 	unsigned type = lo & 0xf, g = lo >> 4 & 3;
@@ -24,15 +27,16 @@ static enum vm_answer invalidate(struct vm_unit *u, u64 lo, u64 hi)
 		if ((lo & 0xfffc00000000ffc0ull) || hi || !g)
 			return VM_BAD;
 		vm_drop_contexts(u, g, did, (u16)(lo >> 32));
+		u->owed |= (g == 1 ? IOTLB_ALL : IOTLB_DOMAIN) | (!vm_scalable(u) ? 0 : g == 1 ? PASID_ALL : PASID_DOMAIN);
 		return VM_DONE;
 	case 2: /* IOTLB */
 		if ((lo & 0xffffffff0000ff00ull) || !g || (hi & 0xf80) || (g != 3 && hi))
 			return VM_BAD;
 		if (g == 3 && (u->c.no_pages || (hi & 0x3f) > u->c.max_mask))
 			return VM_BAD;
-		if (g != 1 && vm_first_stage(u, did))
-			return VM_DONE; /* names second-stage translations only */
-		vm_drop_translations(u, g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
+		u->owed &= ~(g == 1 ? IOTLB_ALL | IOTLB_DOMAIN : g == 2 ? IOTLB_DOMAIN : 0);
+		/* Table 23: of a first stage it cannot tell pages */
+		vm_drop_translations(u, g == 3 && vm_first_stage(u, did) ? 2 : g, did, hi & ~0xfffull, hi & 0x3f, hi & 0x40);
 		vm_drain(u, g, did, !u->c.drain || (lo & 0x80), !u->c.drain || (lo & 0x40));
 		return VM_DONE;
 	case 3: /* device TLB */
@@ -49,6 +53,7 @@ static enum vm_answer invalidate(struct vm_unit *u, u64 lo, u64 hi)
 		if ((lo & 0xfff000000000ffc0ull) || g == 2 || hi || !u->c.scalable)
 			return VM_BAD;
 		vm_drop_pasids(u, g, did);
+		u->owed = (u->owed & ~(g == 3 ? PASID_ALL | PASID_DOMAIN : PASID_DOMAIN)) | (g == 3 ? IOTLB_ALL : IOTLB_DOMAIN);
 		return VM_DONE;
 	case 4: /* interrupt entries */
 		if ((lo & 0xffff000007ffffe0ull) || hi)
@@ -80,9 +85,12 @@ static bool is_fence(const struct vm_pair *d)
 	return is_wait(d) && (d->lo & 0x40);
 }
 
-static bool wait_done(const struct vm_pair *w)
+static bool wait_done(struct vm_unit *u, const struct vm_pair *w)
 {
 	vm_counts.descriptors++;
+	if (u->owed)
+		vm_violation("contexts or PASIDs are dropped, and not as much of what was made from them");
+	u->owed = 0;
 	if (!(w->lo & 0x20) || (w->hi & 3)) {
 		vm_violation("wait descriptor without status");
 		return false;
@@ -146,10 +154,10 @@ static bool segment(struct vm_unit *u)
 		vm_step_between();
 	}
 	for (u32 i = 0; i < n; i += wide)
-		if (is_wait(desc(u, head + i)) && !wait_done(desc(u, head + i)))
+		if (is_wait(desc(u, head + i)) && !wait_done(u, desc(u, head + i)))
 			return false;
 	if ((head + n) % 256 != tail) {
-		if (!wait_done(desc(u, head + n)))
+		if (!wait_done(u, desc(u, head + n)))
 			return false;
 		n += wide;
 	}
