@@ -276,7 +276,7 @@ static s64 irq_info(struct vfio_device *v, uaddr_t arg)
 	info.flags = VFIO_IRQ_INFO_EVENTFD;
 	if (info.index == VFIO_PCI_INTX_IRQ_INDEX)
 		info.flags |= VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED;
-	else if (info.index != VFIO_PCI_MSIX_IRQ_INDEX)
+	else if (info.index != VFIO_PCI_MSIX_IRQ_INDEX || !v->pci->msix_vectors)
 		info.flags |= VFIO_IRQ_INFO_NORESIZE;
 	info.count = vfio_irq_count(v, info.index);
 	if (info.index == VFIO_PCI_INTX_IRQ_INDEX && !info.count)
