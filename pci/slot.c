@@ -166,7 +166,7 @@ static int wait_ready(const struct pci_slot *s)
 		vendor = up ? (u16)pci_cfg_read(s->port->segment, s->port->secondary, 0, PCI_VENDOR_ID, 4) : 0;
 		if (vendor > 1 && vendor != 0xffff)
 			return 0;
-		if (arch_now_ns() >= end)
+		if (arch_now_ns() >= end || !present(s))
 			return -ETIMEDOUT;
 		up = link_up(s);
 	}
