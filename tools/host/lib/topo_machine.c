@@ -148,7 +148,7 @@ static struct pci_dev *add(struct topo *t, struct topo_fn *f)
 	if (f->virtual)
 		d->multifunction = false;
 	pci_list_insert(d);
-	f->unreached = !f->virtual;
+	f->unreached = !f->virtual && !f->ari; /* a file does not tell whether a port forwards ARI */
 	return d;
 }
 

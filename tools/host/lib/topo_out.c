@@ -16,7 +16,7 @@ const char *topo_group_reason(const struct topo *t, const struct iommu_group *g)
 {
 	static char text[sizeof(g->reason) + 64];
 
-	snprintf(text, sizeof(text), "%s", g->reason);
+	snprintf(text, sizeof(text), "%s", strstr(g->reason, "a VMD:") ? "" : g->reason); /* said below, with its address */
 	for (unsigned i = 0; i < t->n; i++) {
 		const struct topo_fn *f = &t->fn[i];
 
