@@ -212,6 +212,13 @@ static void test_partial(void **state)
 	build(false);
 	assert_true(together("0000:00:00.0", "0000:02:00.0"));
 	assert_true(together("0000:01:00.0", "0000:02:00.0"));
+
+	/* And end with one. */
+	model_pci_clear();
+	port(0, 0, 0, PCI_DOWNSTREAM, 1, 1, ACS_ALL);
+	assert_int_equal(model_pci_scan(), 1);
+	build(false);
+	assert_string_equal(reason("0000:00:00.0"), "");
 }
 
 static void test_reasons(void **state)
