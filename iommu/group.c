@@ -26,7 +26,6 @@ struct node {
 	int parent;       /* bridge above, -1 on a root bus; always before its children */
 	bool isolated;
 	int leak;         /* nearest function from here up that is not isolated, -1: none */
-	struct iommu_group *group;
 };
 
 struct build {
@@ -236,19 +235,39 @@ static struct iommu_group *group_make(void)
 	return g;
 }
 
+/* The group that another function of node i's set has already, or a new one. */
+static int group_of(struct build *b, unsigned i, struct iommu_group **out)
+{
+	const char *name = b->node[i].dev->name;
+	struct iommu_group *found = NULL, *g;
+
+	for (unsigned k = 0; k < b->n; k++) {
+		g = b->node[k].dev->group;
+		if (!g || g == found || find_root(b, k) != find_root(b, i))
+			continue;
+		if (found)
+			return refuse(-EPERM, "%s would join groups %u and %u", name, found->id, g->id);
+		if (g->held)
+			return refuse(-EBUSY, "%s belongs to group %u, which is open", name, g->id);
+		found = g;
+	}
+	*out = found ? found : group_make();
+	return *out ? 0 : -ENOMEM;
+}
+
 static int make_groups(struct build *b)
 {
-	for (unsigned i = 0; i < b->n; i++) {
-		unsigned root = find_root(b, i);
+	struct iommu_group *g = NULL;
+	int err = 0;
 
-		if (root == i) {
-			b->node[i].group = group_make();
-			if (!b->node[i].group)
-				return -ENOMEM;
-		}
-		group_add(b->node[root].group, b->node[i].dev);
+	for (unsigned i = 0; i < b->n && !err; i++) {
+		if (b->node[i].dev->group)
+			continue;
+		err = group_of(b, i, &g);
+		if (!err)
+			group_add(g, b->node[i].dev);
 	}
-	return 0;
+	return err;
 }
 
 static void reason_add(struct iommu_group *g, const char *why)
@@ -265,11 +284,8 @@ static void reason_add(struct iommu_group *g, const char *why)
 
 static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
 {
-	struct iommu_group *g = b->node[find_root(b, x)].group;
-
 	(void)y;
-	if (g) /* else: another set than that of a function that comes */
-		reason_add(g, why);
+	reason_add(b->node[x].dev->group, why);
 }
 
 static void describe(const struct iommu_group *g)
@@ -285,15 +301,13 @@ static void describe(const struct iommu_group *g)
 	log_info("iommu group %u:%s%s%s", g->id, line, g->reason[0] ? " — " : "", g->reason);
 }
 
-int iommu_groups_build(void)
+/* Groups for the functions that have none; those that are there stay as they are. */
+static int update(void)
 {
 	struct build b;
-	struct iommu_group *g;
 	struct pci_dev *d;
-	int err;
+	int err = fill(&b);
 
-	forget_groups();
-	err = fill(&b);
 	if (err)
 		return err;
 	relate(&b, join);
@@ -301,64 +315,35 @@ int iommu_groups_build(void)
 	if (!err)
 		relate(&b, add_reason);
 	kfree(b.node);
-	if (err) {
-		forget_groups();
-		return err;
-	}
-	pci_for_each(d)
-		if (d->ats)
+	pci_for_each(d) {
+		if (!err && d->ats)
 			reason_add(d->group, "ATS is on: translated addresses of its device are not checked");
-	pci_for_each(d)
-		if (d->vmd)
+		if (!err && d->vmd)
 			reason_add(d->group, "a VMD: the drives behind it send under its id");
-	TAILQ_FOREACH(g, &iommu_groups, link)
-		describe(g);
-	return 0;
+	}
+	return err;
 }
 
-/* The one group that functions of node i's set have; NULL: none has. */
-static int group_of_set(struct build *b, unsigned i, struct iommu_group **out)
+int iommu_groups_build(void)
 {
-	const char *name = b->node[i].dev->name;
+	struct iommu_group *g;
+	int err;
 
-	*out = NULL;
-	for (unsigned k = 0; k < b->n; k++) {
-		struct iommu_group *g = b->node[k].dev->group;
-
-		if (k == i || !g || find_root(b, k) != find_root(b, i))
-			continue;
-		if (*out && *out != g)
-			return refuse(-EPERM, "%s would join groups %u and %u", name, (*out)->id, g->id);
-		*out = g;
-	}
-	if (*out && (*out)->held)
-		return refuse(-EBUSY, "%s belongs to group %u, which is open", name, (*out)->id);
-	return 0;
+	forget_groups();
+	err = update();
+	if (err)
+		forget_groups();
+	TAILQ_FOREACH(g, &iommu_groups, link)
+		describe(g);
+	return err;
 }
 
 int iommu_group_join(struct pci_dev *d)
 {
-	struct build b;
-	struct iommu_group *g;
-	unsigned i;
-	int err = fill(&b);
+	int err = update();
 
-	if (err)
-		return err;
-	relate(&b, join);
-	i = d->node;
-	err = group_of_set(&b, i, &g);
-	if (!err && !g) {
-		g = group_make();
-		err = g ? 0 : -ENOMEM;
-	}
-	if (!err) {
-		group_add(g, d);
-		b.node[find_root(&b, i)].group = g;
-		relate(&b, add_reason);
-		describe(g);
-	}
-	kfree(b.node);
+	if (!err)
+		describe(d->group);
 	return err;
 }
 

@@ -45,7 +45,6 @@ static int device_added(struct pci_dev *d)
 		mutex_init(&v->lock);
 		mutex_init(&v->mem_lock);
 		v->pci = d;
-		vfio_token_init(v);
 	}
 	memset(v->bar_map, 0, sizeof(v->bar_map));
 	d->driver = v;

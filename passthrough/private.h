@@ -103,12 +103,13 @@ struct vfio_perm {
 	u32 virt, write;
 };
 
+#define VFIO_TOKEN 36 /* characters of a UUID */
 struct vfio_device {
 	struct pci_dev *pci;
 	struct vfio_group *group;
 	struct mutex lock; /* open/close, interrupts, reset */
 	unsigned opens;
-	u8 token[16];         /* of a physical function (vf_token.c) */
+	char token[VFIO_TOKEN]; /* of a physical function (vf_token.c) */
 	unsigned token_users; /* its virtual functions that are open */
 	bool gone; /* the function left: it is not opened again until it comes back */
 
@@ -145,7 +146,6 @@ void vfio_error(struct pci_dev *d);
 
 /* vf_token.c: what follows a device's name. -EINVAL, -EACCES. A VF that is opened, closed. */
 int must_check vfio_token_check(struct vfio_device *v, const char *option);
-void vfio_token_init(struct vfio_device *v);
 void vfio_token_use(struct vfio_device *v, bool open);
 
 /* pci_core.c */

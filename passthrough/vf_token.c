@@ -2,36 +2,26 @@
 /*
  * The secret that the user of a physical function shares with the users of its virtual ones: a PF can
  * take its VFs' data away or reset them, so each side must want the other.  As on Linux: a VF is opened
- * only with its PF's token ("BDF vf_token=UUID"); a PF's token is a random one until who opens the PF
- * gives another, which counts while no VF is open, and must be given again while one is.
+ * only with its PF's token ("BDF vf_token=UUID"); a PF has none until
+ * who opens it gives one, which counts while no VF is open, and must be given again while one is.
  *
  * The PF's device lock guards token and users; it is taken inside of a VF's.
  */
-#include "kernel/random.h"
+#include <ctype.h>
+
 #include "passthrough/private.h"
 
 #define OPTION "vf_token="
-#define UUID_TEXT 36
 
-static int hex(char c)
+/* 8-4-4-4-12 hexadecimal digits, made lower-case. */
+static bool uuid_parse(const char *s, char uuid[VFIO_TOKEN])
 {
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
-/* 8-4-4-4-12 hexadecimal digits. */
-static bool uuid_parse(const char *s, u8 uuid[16])
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < UUID_TEXT; i++) {
+	for (unsigned i = 0; i < VFIO_TOKEN; i++) {
 		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (dash ? s[i] != '-' : hex(s[i]) < 0)
+		if (dash ? s[i] != '-' : !isxdigit((unsigned char)s[i]))
 			return false;
-		if (dash)
-			continue;
-		uuid[n / 2] = (u8)(uuid[n / 2] << 4 | hex(s[i]));
-		n++;
+		uuid[i] = (char)(s[i] | 32); /* '-' and digits have the bit */
 	}
 	return true;
 }
@@ -41,7 +31,7 @@ static struct vfio_device *pf_of(const struct vfio_device *v)
 	return v->pci->pf ? v->pci->pf->driver : v->pci->sriov ? (struct vfio_device *)v : NULL;
 }
 
-static int token_check(struct vfio_device *v, struct vfio_device *pf, const u8 *uuid)
+static int token_check(struct vfio_device *v, struct vfio_device *pf, const char *uuid)
 {
 	bool same = uuid && !memcmp(uuid, pf->token, sizeof(pf->token));
 
@@ -57,7 +47,7 @@ static int token_check(struct vfio_device *v, struct vfio_device *pf, const u8 *
 int vfio_token_check(struct vfio_device *v, const char *option)
 {
 	struct vfio_device *pf = pf_of(v);
-	u8 uuid[16];
+	char uuid[VFIO_TOKEN];
 	bool given = false;
 	int ret;
 
@@ -66,11 +56,11 @@ int vfio_token_check(struct vfio_device *v, const char *option)
 			option++;
 			continue;
 		}
-		if (given || strncmp(option, OPTION, strlen(OPTION)) || strlen(option) < strlen(OPTION) + UUID_TEXT ||
+		if (given || strncmp(option, OPTION, strlen(OPTION)) || strlen(option) < strlen(OPTION) + VFIO_TOKEN ||
 		    !uuid_parse(option + strlen(OPTION), uuid))
 			return refuse(-EINVAL, "%s: '%s' is not " OPTION "UUID", v->pci->name, option);
 		given = true;
-		option += strlen(OPTION) + UUID_TEXT;
+		option += strlen(OPTION) + VFIO_TOKEN;
 	}
 	if (!pf)
 		return given ? refuse(-EINVAL, "%s is neither a physical nor a virtual function", v->pci->name) : 0;
@@ -78,11 +68,6 @@ int vfio_token_check(struct vfio_device *v, const char *option)
 	ret = token_check(v, pf, given ? uuid : NULL);
 	mutex_unlock(&pf->lock);
 	return ret;
-}
-
-void vfio_token_init(struct vfio_device *v)
-{
-	random_fill(v->token, sizeof(v->token));
 }
 
 void vfio_token_use(struct vfio_device *v, bool open)

@@ -230,14 +230,6 @@ static int tree_scan(struct scan *s, u8 root)
 	return 0;
 }
 
-static bool bus_answers(const struct scan *s, u8 bus)
-{
-	for (unsigned dev = 0; dev < 32; dev++)
-		if (pci_cfg_read(s->segment, bus, (u8)(dev << 3), PCI_VENDOR_ID, 4) != ~0u)
-			return true;
-	return false;
-}
-
 int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
 {
 	struct scan *s = kzalloc(sizeof(*s));
@@ -251,7 +243,7 @@ int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
 	s->patience = arch_now_ns() + READY_MS * NS_PER_MS;
 	err = tree_scan(s, bus_first);
 	for (unsigned b = bus_first; !err && b <= bus_last; b++)
-		if (!s->taken[b] && !s->claimed[b] && bus_answers(s, (u8)b))
+		if (!s->taken[b] && !s->claimed[b])
 			err = tree_scan(s, (u8)b);
 	kfree(s);
 	return err;

@@ -28,34 +28,15 @@ static void printf_like(2, 3) add(struct line *l, const char *fmt, ...)
 		l->len = MIN(l->len + (size_t)n, sizeof(l->text) - 1);
 }
 
-static void add_size(struct line *l, u64 size)
-{
-	static const char units[] = { 0, 'K', 'M', 'G', 'T' };
-	unsigned u = 0;
-
-	while (u + 1 < sizeof(units) && size >= 1024 && IS_ALIGNED(size, 1024))
-		size /= 1024, u++;
-	add(l, "+%llu", (unsigned long long)size);
-	if (u)
-		add(l, "%c", units[u]);
-}
-
-/* Resizable BARs (7.8.6) stay as firmware left them. */
+/* Resizable BARs (7.8.6) stay as firmware left them: which sizes they could have, bit 0 for 1 MiB. */
 static void add_rebars(const struct pci_dev *d, struct line *l)
 {
 	u16 cap = pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR);
 	unsigned n = cap ? FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, cap + PCI_REBAR_CTRL)) : 0;
 
-	for (u16 at = cap; n && at + 12 <= PCI_CFG_EXPRESS; n--, at += 8) {
-		u32 sizes = pci_read32(d, at + PCI_REBAR_CAP) >> 4; /* bit 0: 1 MiB */
-
-		if (!sizes)
-			continue;
-		add(l, ", BAR%u resizable", (unsigned)FIELD_GET(PCI_REBAR_CTRL_BAR_IDX, pci_read32(d, at + PCI_REBAR_CTRL)));
-		for (unsigned i = 0; i < 28; i++)
-			if (sizes & BIT(i))
-				add_size(l, BIT(20 + i));
-	}
+	for (u16 at = cap; n && at + 12 <= PCI_CFG_EXPRESS; n--, at += 8)
+		add(l, ", BAR%u resizable (sizes 0x%x)", pci_read8(d, at + PCI_REBAR_CTRL) & PCI_REBAR_CTRL_BAR_IDX,
+		    pci_read32(d, at + PCI_REBAR_CAP) >> 4);
 }
 
 static void describe(const struct pci_dev *d, struct line *l)
@@ -66,14 +47,10 @@ static void describe(const struct pci_dev *d, struct line *l)
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *b = &d->bar[i];
 
-		if (!b->size)
-			continue;
-		add(l, ", BAR%u %s 0x%llx", i, b->io ? "io" : b->mem64 ? "mem64" : "mem32", (unsigned long long)b->base);
-		add_size(l, b->size);
+		if (b->want)
+			add(l, ", BAR%u %s 0x%llx+0x%llx", i, b->io ? "io" : b->mem64 ? "mem64" : "mem32",
+			    (unsigned long long)b->base, (unsigned long long)b->want);
 	}
-	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (d->bar[i].want && !d->bar[i].size)
-			add(l, ", BAR%u without address", i), add_size(l, d->bar[i].want);
 	if (d->cap_msi)
 		add(l, ", MSI %u", d->msi_vectors);
 	if (d->msix_vectors)

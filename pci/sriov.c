@@ -60,32 +60,30 @@ static u32 vf_rid(const struct pci_dev *d, unsigned i)
 	return pci_rid(d) + d->sriov->offset + d->sriov->stride * i;
 }
 
-/* Does a bridge that is not above the function lead to this bus, or does somebody else stand there? */
-static bool bus_taken(const struct pci_dev *d, u8 bus)
+/* Has somebody this address, or does a bridge that is not above the PF lead to its bus? */
+static bool rid_taken(const struct pci_dev *d, u32 rid)
 {
+	u32 bus = rid >> 8;
 	struct pci_dev *e;
 
 	pci_for_each(e)
-		if (e->segment == d->segment && e != d->parent && bus != d->bus &&
-		    (e->bus == bus || (pci_is_bridge(e) && e->bus >= d->bus && bus >= e->secondary && bus <= e->subordinate)))
+		if (e->segment == d->segment && (pci_rid(e) == rid || (bus != d->bus && e->bus == bus) ||
+						 (bus != d->bus && e->bus >= d->bus && bus >= e->secondary && bus <= e->subordinate)))
 			return true;
 	return false;
 }
 
 static int rids_check(const struct pci_dev *d, unsigned n)
 {
-	u8 last_bus = d->parent ? d->parent->subordinate : d->bus;
+	u32 last_bus = d->parent ? d->parent->subordinate : d->bus;
 
 	if (!d->sriov->offset || (n > 1 && !d->sriov->stride))
 		return refuse(-EIO, "%s: its VFs have no addresses (offset %u, stride %u)", d->name, d->sriov->offset,
 			      d->sriov->stride);
-	for (unsigned i = 0; i < n; i++) {
-		u32 rid = vf_rid(d, i);
-
-		if (rid >> 8 > last_bus || bus_taken(d, (u8)(rid >> 8)) || pci_find(d->segment, (u8)(rid >> 8), (u8)rid))
-			return refuse(-ENOMEM, "%s: no address for VF %u: %02x:%02x.%x is taken, or not below %s", d->name, i,
-				      rid >> 8, rid >> 3 & 31, rid & 7, d->parent ? d->parent->name : "its bus");
-	}
+	for (u32 i = 0, rid = vf_rid(d, 0); i < n; rid = vf_rid(d, ++i))
+		if (rid >> 8 > last_bus || rid_taken(d, rid))
+			return refuse(-ENOMEM, "%s: no address for VF %u: %02x:%02x.%x is taken, or no bridge leads there", d->name,
+				      i, rid >> 8, rid >> 3 & 31, rid & 7);
 	return 0;
 }
 
@@ -210,33 +208,25 @@ static int vfs_on(struct pci_dev *pf, unsigned n)
 	return ret;
 }
 
-static int numvfs_set(struct pci_dev *d, unsigned n)
-{
-	struct pci_sriov *s = d->sriov;
-	int ret;
-
-	if (n == s->num)
-		return 0;
-	if (n && s->num)
-		return refuse(-EBUSY, "%s has %u VFs already: write 0 first", d->name, s->num);
-	if (!option_bool("vfio_pci.enable_sriov", false))
-		return refuse(-ENOENT, "%s: VFs are made when the operator says vfio_pci.enable_sriov=1", d->name);
-	if (n)
-		return vfs_on(d, n);
-	ret = vfs_withdraw(d, s->num);
-	if (!ret)
-		vfs_off(d);
-	return ret;
-}
-
 int pci_sriov_set(struct pci_dev *d, unsigned n)
 {
-	int ret;
+	struct pci_sriov *s = d->sriov;
+	int ret = 0;
 
-	if (n > d->sriov->total)
-		return refuse(-ERANGE, "%s can have %u VFs, not %u", d->name, d->sriov->total, n);
+	if (n > s->total)
+		return refuse(-ERANGE, "%s can have %u VFs, not %u", d->name, s->total, n);
 	mutex_lock(&sriov_lock);
-	ret = numvfs_set(d, n);
+	if (n && s->num && n != s->num) {
+		ret = refuse(-EBUSY, "%s has %u VFs already: write 0 first", d->name, s->num);
+	} else if (n != s->num && !option_bool("vfio_pci.enable_sriov", false)) {
+		ret = refuse(-ENOENT, "%s: VFs are made when the operator says vfio_pci.enable_sriov=1", d->name);
+	} else if (n > s->num) {
+		ret = vfs_on(d, n);
+	} else if (n < s->num) {
+		ret = vfs_withdraw(d, s->num);
+		if (!ret)
+			vfs_off(d);
+	}
 	mutex_unlock(&sriov_lock);
 	return ret;
 }

@@ -67,6 +67,7 @@ struct shared {
 static const char *pf_name;
 static char vf_name[16];
 static struct vfio pf, vf;
+static uint64_t pf_bar_size;
 static volatile uint8_t *pf_bar, *vf_bar;
 static struct shared *mem;
 static unsigned tail;
@@ -260,6 +261,28 @@ static void dma(uint32_t *pf_page)
 	check_equal("nothing was written there", mem->head, 77);
 }
 
+static int pf_open(const char *option)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", pf_name, option);
+	return ioctl(pf.group, VFIO_GROUP_GET_DEVICE_FD, text);
+}
+
+/* The PF's last close resets it: its VFs are there again, and who opens it next must know the token. */
+static void pf_closes(void)
+{
+	munmap((void *)pf_bar, pf_bar_size);
+	close(pf.device);
+	check_errno("reset of the VF", ioctl(vf.device, VFIO_DEVICE_RESET), 0);
+	check_equal("it is what it was", vfio_config_read(&vf, 0, 4), 0x10ca8086);
+	check_errno("the PF without a token", pf_open(""), -EACCES);
+	check_errno("with another", pf_open(" vf_token=6d2c2c2e-9a2f-4c0b-8d67-3f1b3c1d5a02"), -EACCES);
+	check_errno("with none that is one", pf_open(" vf_token=6d2c2c2e-9a2f"), -EINVAL);
+	pf.device = pf_open(TOKEN);
+	need("the PF with the token", pf.device >= 0);
+}
+
 int main(void)
 {
 	uint32_t *pf_page = vfio_memory(4096);
@@ -271,7 +294,7 @@ int main(void)
 	need("there is an 82576", pf_name);
 	pf_name = strdup(pf_name);
 	vfio_open_with(&pf, pf_name, TOKEN);
-	pf_bar = vfio_bar(&pf, 0, NULL);
+	pf_bar = vfio_bar(&pf, 0, &pf_bar_size);
 	*pf_page = 77;
 	check_equal("map a page for the PF", vfio_map(&pf, pf_page, PF_IOVA, 4096, RW), 0);
 	vfio_bus_master(&pf, true);
@@ -306,6 +329,7 @@ int main(void)
 	check_equal("7 once more", numvfs("7"), 0);
 	check_equal("in the group it had", vfio_group_of(vf_name), id);
 	vfio_open_with(&vf, vf_name, TOKEN);
+	pf_closes();
 	vfio_close(&vf);
 	check_equal("0", numvfs("0"), 0);
 	vfio_close(&pf);
