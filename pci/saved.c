@@ -131,12 +131,15 @@ static void reg_write(const struct pci_dev *d, const struct pci_saved_reg *r, u3
 
 void pci_save(struct pci_dev *d, struct pci_saved *s)
 {
+	u16 base = NONE;
+
 	s->n = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
 		const struct rule *rule = &rules[i];
-		u16 base = base_of(d, rule->space);
 		unsigned n = rule->n, bars;
 
+		if (!i || rule->space != rules[i - 1].space)
+			base = base_of(d, rule->space);
 		if (base == NONE)
 			continue;
 		if (rule->space == REBAR) {

@@ -48,7 +48,7 @@ static void function(struct input *in)
 	memcpy(f->start, f->cfg, sizeof(f->cfg));
 	for (unsigned i = 4; i < sizeof(f->mask); i++)
 		f->mask[i] |= kind & 8 ? writable : 0;
-	f->reset = bus >> 5 < 5 ? bus >> 5 : 0;
+	f->reset = bus >> 5 < 6 ? bus >> 5 : 0;
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -57,6 +57,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	struct pci_alias alias[PCI_MAX_ALIASES];
 	struct pci_saved saved;
 	struct pci_dev *d;
+	int err;
 
 	host_init();
 	host_time_step = NS_PER_MS; /* resets wait for a minute */
@@ -80,7 +81,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 				abort();
 		pci_save(d, &saved);
 		pci_restore(d, &saved);
-		if (pci_reset(d) && pci_reset_supported(d) && !d->broken)
+		err = pci_reset(d);
+		if ((err && err != -ENOTTY && pci_dev_usable(d)) || d->resetting)
 			abort();
 	}
 	if (model_reads > MAX_READS)
