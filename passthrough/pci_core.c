@@ -72,6 +72,12 @@ static void decode_enable(struct pci_dev *d)
 	pci_write16(d, PCI_COMMAND, command);
 }
 
+static int not_reset(const struct pci_dev *d, int err)
+{
+	return refuse(err, "%s was not reset: %s", d->name,
+		      pci_dev_usable(d) ? "no method of its reset_method does anything" : d->why_broken);
+}
+
 /* 4.11, first open. Device lock held. */
 int vfio_pci_enable(struct vfio_device *v)
 {
@@ -87,7 +93,7 @@ int vfio_pci_enable(struct vfio_device *v)
 	decode_enable(d);
 	ret = pci_reset_supported(d) ? pci_reset(d) : -ENOTTY;
 	if (ret && ret != -ENOTTY)
-		return ret;
+		return not_reset(d, ret);
 	v->reset_works = !ret;
 	v->silenced = false;
 	vfio_intx_open(v);
@@ -159,9 +165,7 @@ int vfio_pci_reset(struct vfio_device *v)
 	vfio_pci_reset_begin(v);
 	ret = pci_reset(v->pci);
 	vfio_pci_reset_end(v);
-	if (ret && !pci_dev_usable(v->pci))
-		return refuse(ret, "%s did not come back from its reset: %s", v->pci->name, v->pci->why_broken);
-	return ret;
+	return ret ? not_reset(v->pci, ret) : 0;
 }
 
 static s64 device_info(struct vfio_device *v, uaddr_t arg)
