@@ -135,117 +135,63 @@ static void address32(struct insn *in, struct cursor *c, const struct insn_prefi
 	in->seg = in->base == GPR_RSP || in->base == GPR_RBP ? SEG_SS : SEG_DS;
 }
 
-/* What the opcode leaves to be read after ModRM: an immediate of this many bytes. */
+/* Opcodes first..last, 0x0f00 on of two bytes; when exts is not 0, with these values of ModRM's reg field. */
 struct form {
-	u8 imm_size;
-	bool modrm;
+	u16 first, last;
+	u8 op, exts;
+	u16 flags;
+};
+#define TO_MEMORY BIT(0)
+#define IMM BIT(1)      /* an immediate of the operand's size, at most 4 bytes */
+#define IMM8 BIT(2)     /* of one byte */
+#define NO_REG BIT(3)   /* no register operand: NOT and NEG compute with an unused zero */
+#define NO_MODRM BIT(4) /* the register is RAX */
+#define SIGNED BIT(5)
+#define EXTENDS BIT(6)  /* the memory operand is smaller than the register */
+#define OP_IS_EXT BIT(7)
+
+static const struct form forms[] = {
+	{ 0x88, 0x89, INSN_MOV, 0, TO_MEMORY },
+	{ 0x8a, 0x8b, INSN_MOV, 0, 0 },
+	{ 0xc6, 0xc7, INSN_MOV, BIT(0), TO_MEMORY | IMM },
+	{ 0x63, 0x63, INSN_MOV, 0, SIGNED | EXTENDS }, /* MOVSXD */
+	{ 0x80, 0x81, 0, 0, TO_MEMORY | IMM | OP_IS_EXT },
+	{ 0x83, 0x83, 0, 0, TO_MEMORY | IMM8 | OP_IS_EXT },
+	{ 0x84, 0x85, INSN_TEST, 0, TO_MEMORY },
+	{ 0x86, 0x87, INSN_XCHG, 0, TO_MEMORY },
+	{ 0xa0, 0xa1, INSN_MOV, 0, NO_MODRM },
+	{ 0xa2, 0xa3, INSN_MOV, 0, TO_MEMORY | NO_MODRM },
+	{ 0xa4, 0xa5, INSN_MOVS, 0, TO_MEMORY | NO_MODRM },
+	{ 0xaa, 0xab, INSN_STOS, 0, TO_MEMORY | NO_MODRM },
+	{ 0xf6, 0xf7, INSN_TEST, BIT(0) | BIT(1), TO_MEMORY | IMM },
+	{ 0xf6, 0xf7, INSN_NOT, BIT(2), TO_MEMORY | NO_REG },
+	{ 0xf6, 0xf7, INSN_NEG, BIT(3), TO_MEMORY | NO_REG },
+	{ 0xfe, 0xff, INSN_INC, BIT(0), TO_MEMORY | NO_REG },
+	{ 0xfe, 0xff, INSN_DEC, BIT(1), TO_MEMORY | NO_REG },
+	{ 0x0fb6, 0x0fb7, INSN_MOV, 0, EXTENDS },
+	{ 0x0fbe, 0x0fbf, INSN_MOV, 0, EXTENDS | SIGNED },
 };
 
-static bool group3(struct insn *in, struct form *f, unsigned ext)
+/* The form of an opcode, -1 when it has none here; ext: the reg field of the ModRM byte, if one follows. */
+static int opcode_flags(struct insn *in, u16 op, unsigned operand, unsigned ext, unsigned bits)
 {
-	static const u8 ops[4] = { INSN_TEST, INSN_TEST, INSN_NOT, INSN_NEG };
+	const struct form *f = forms, *end = forms + ARRAY_SIZE(forms);
 
-	if (ext > 3)
-		return false;
-	in->op = ops[ext];
-	in->to_memory = true;
-	in->immediate = true; /* NOT and NEG compute with an unused zero */
-	if (ext < 2)
-		f->imm_size = MIN(in->size, 4);
-	return true;
-}
-
-static bool opcode_two_byte(struct insn *in, struct form *f, u8 op, unsigned operand)
-{
-	if (op != 0xb6 && op != 0xb7 && op != 0xbe && op != 0xbf)
-		return false;
-	f->modrm = true;
-	in->op = INSN_MOV;
-	in->size = op & 1 ? 2 : 1;
-	in->reg_size = operand;
-	in->sign = op & 8;
-	return true;
-}
-
-/* ext: the reg field of the ModRM byte that follows, if one does. */
-static bool opcode_one_byte(struct insn *in, struct form *f, u8 op, unsigned operand, unsigned ext,
-			    unsigned bits)
-{
 	in->size = in->reg_size = op & 1 ? operand : 1;
-	f->modrm = true;
 	if (op < 0x40 && (op & 7) < 4) {
 		in->op = op >> 3;
-		in->to_memory = !(op & 2);
-		return true;
+		return op & 2 ? 0 : TO_MEMORY;
 	}
-	switch (op) {
-	case 0x63: /* MOVSXD */
-		in->op = INSN_MOV;
-		in->size = 4;
+	while (f < end && (op < f->first || op > f->last || (f->exts && !(f->exts >> ext & 1))))
+		f++;
+	if (f == end || (op == 0x63 && bits != 64))
+		return -1;
+	in->op = f->flags & OP_IS_EXT ? ext : f->op;
+	if (f->flags & EXTENDS) {
+		in->size = op == 0x63 ? 4 : op & 1 ? 2 : 1;
 		in->reg_size = operand;
-		in->sign = true;
-		return bits == 64;
-	case 0x80:
-	case 0x81:
-	case 0x83:
-		in->op = ext;
-		in->to_memory = in->immediate = true;
-		f->imm_size = op == 0x81 ? MIN(operand, 4) : 1;
-		return true;
-	case 0x84:
-	case 0x85:
-		in->op = INSN_TEST;
-		in->to_memory = true;
-		return true;
-	case 0x86:
-	case 0x87:
-		in->op = INSN_XCHG;
-		in->to_memory = true;
-		return true;
-	case 0x88:
-	case 0x89:
-		in->op = INSN_MOV;
-		in->to_memory = true;
-		return true;
-	case 0x8a:
-	case 0x8b:
-		in->op = INSN_MOV;
-		return true;
-	case 0xa0:
-	case 0xa1:
-	case 0xa2:
-	case 0xa3:
-		in->op = INSN_MOV;
-		in->to_memory = op & 2;
-		in->reg = GPR_RAX;
-		f->modrm = false;
-		return true;
-	case 0xa4:
-	case 0xa5:
-	case 0xaa:
-	case 0xab:
-		in->op = op < 0xa6 ? INSN_MOVS : INSN_STOS;
-		in->to_memory = true;
-		in->reg = GPR_RAX;
-		f->modrm = false;
-		return true;
-	case 0xc6:
-	case 0xc7:
-		in->op = INSN_MOV;
-		in->to_memory = in->immediate = true;
-		f->imm_size = MIN(in->size, 4);
-		return ext == 0;
-	case 0xf6:
-	case 0xf7:
-		return group3(in, f, ext);
-	case 0xfe:
-	case 0xff:
-		in->op = ext == 0 ? INSN_INC : INSN_DEC;
-		in->to_memory = in->immediate = true;
-		return ext < 2;
-	default:
-		return false;
 	}
+	return f->flags;
 }
 
 /* The register operand; without REX, 4..7 of eight bits are AH, CH, DH, BH. */
@@ -262,11 +208,11 @@ int insn_decode(struct insn *out, const u8 *code, unsigned n, unsigned bits)
 {
 	struct cursor c = { .code = code, .n = MIN(n, INSN_MAX) };
 	struct insn in = { .base = INSN_NO_REG, .index = INSN_NO_REG, .seg = SEG_DS };
-	struct form f = { 0 };
 	struct insn_prefixes p;
 	unsigned operand;
-	bool known;
-	u8 op, modrm;
+	int flags;
+	u16 op;
+	u8 modrm;
 
 	insn_prefixes(&p, code, c.n, bits);
 	c.at = p.length;
@@ -276,19 +222,18 @@ int insn_decode(struct insn *out, const u8 *code, unsigned n, unsigned bits)
 	in.lock = p.lock;
 	in.rep = p.rep || p.repne;
 
-	if (op == 0x0f) {
-		op = next8(&c);
-		known = opcode_two_byte(&in, &f, op, operand);
-	} else {
-		known = opcode_one_byte(&in, &f, op, operand,
-					c.at < c.n ? code[c.at] >> 3 & 7 : 0, bits);
-	}
+	if (op == 0x0f)
+		op = 0x0f00 | next8(&c);
+	flags = opcode_flags(&in, op, operand, c.at < c.n ? code[c.at] >> 3 & 7 : 0, bits);
 	if (c.short_of)
 		return -ENODATA;
-	if (!known)
+	if (flags < 0)
 		return -EINVAL;
+	in.to_memory = flags & TO_MEMORY;
+	in.immediate = flags & (IMM | IMM8 | NO_REG);
+	in.sign = flags & SIGNED;
 
-	if (f.modrm) {
+	if (!(flags & NO_MODRM)) {
 		modrm = next8(&c);
 		if (modrm >> 6 == 3 && !c.short_of)
 			return -EINVAL; /* no memory operand */
@@ -303,8 +248,8 @@ int insn_decode(struct insn *out, const u8 *code, unsigned n, unsigned bits)
 	}
 	if (p.seg != INSN_NO_REG)
 		in.seg = p.seg;
-	if (in.immediate)
-		in.imm = next_signed(&c, f.imm_size);
+	if (flags & (IMM | IMM8))
+		in.imm = next_signed(&c, flags & IMM8 ? 1 : MIN(in.size, 4));
 	if (c.short_of)
 		return n < INSN_MAX ? -ENODATA : -EINVAL;
 	in.length = c.at;

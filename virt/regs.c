@@ -105,45 +105,36 @@ static s64 sregs_set(struct vcpu *v, u64 arg)
 	return 0;
 }
 
+/* struct kvm_regs begins with the general registers in this order. */
+static const u8 kvm_gpr[GPR_COUNT] = {
+	GPR_RAX, GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI, GPR_RDI, GPR_RSP, GPR_RBP,
+	GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+};
+union kvm_regs_words {
+	struct kvm_regs regs;
+	u64 gpr[GPR_COUNT];
+};
+_Static_assert(offsetof(struct kvm_regs, rip) == 8 * GPR_COUNT, "struct kvm_regs, <asm/kvm.h>");
+
 static s64 regs_get(struct vcpu *v, u64 arg)
 {
-	const u64 *g = v->arch->gpr;
-	struct kvm_regs k = {
-		.rax = g[GPR_RAX], .rbx = g[GPR_RBX], .rcx = g[GPR_RCX], .rdx = g[GPR_RDX],
-		.rsi = g[GPR_RSI], .rdi = g[GPR_RDI], .rsp = g[GPR_RSP], .rbp = g[GPR_RBP],
-		.r8 = g[GPR_R8], .r9 = g[GPR_R9], .r10 = g[GPR_R10], .r11 = g[GPR_R11],
-		.r12 = g[GPR_R12], .r13 = g[GPR_R13], .r14 = g[GPR_R14], .r15 = g[GPR_R15],
-		.rip = v->arch->rip, .rflags = v->arch->rflags,
-	};
+	union kvm_regs_words k = { .regs = { .rip = v->arch->rip, .rflags = v->arch->rflags } };
 
-	return copy_to_user(arg, &k, sizeof(k)) ? -EFAULT : 0;
+	for (unsigned i = 0; i < GPR_COUNT; i++)
+		k.gpr[i] = v->arch->gpr[kvm_gpr[i]];
+	return copy_to_user(arg, &k.regs, sizeof(k.regs)) ? -EFAULT : 0;
 }
 
 static s64 regs_set(struct vcpu *v, u64 arg)
 {
-	u64 *g = v->arch->gpr;
-	struct kvm_regs k;
+	union kvm_regs_words k;
 
-	if (copy_from_user(&k, arg, sizeof(k)))
+	if (copy_from_user(&k.regs, arg, sizeof(k.regs)))
 		return -EFAULT;
-	g[GPR_RAX] = k.rax;
-	g[GPR_RBX] = k.rbx;
-	g[GPR_RCX] = k.rcx;
-	g[GPR_RDX] = k.rdx;
-	g[GPR_RSI] = k.rsi;
-	g[GPR_RDI] = k.rdi;
-	g[GPR_RSP] = k.rsp;
-	g[GPR_RBP] = k.rbp;
-	g[GPR_R8] = k.r8;
-	g[GPR_R9] = k.r9;
-	g[GPR_R10] = k.r10;
-	g[GPR_R11] = k.r11;
-	g[GPR_R12] = k.r12;
-	g[GPR_R13] = k.r13;
-	g[GPR_R14] = k.r14;
-	g[GPR_R15] = k.r15;
-	v->arch->rip = k.rip;
-	v->arch->rflags = (k.rflags & 0x3f7fd5) | 2; /* defined bits, APM 2, 3.1.6 */
+	for (unsigned i = 0; i < GPR_COUNT; i++)
+		v->arch->gpr[kvm_gpr[i]] = k.gpr[i];
+	v->arch->rip = k.regs.rip;
+	v->arch->rflags = (k.regs.rflags & 0x3f7fd5) | 2; /* defined bits, APM 2, 3.1.6 */
 	return 0;
 }
 

@@ -198,34 +198,20 @@ int svm_set_cr4(struct arch_vcpu *v, u64 cr4)
 /* The MSRs that are plain fields of the VMCB. */
 static u64 *msr_field(struct vmcb *c, u32 msr)
 {
-	switch (msr) {
-	case MSR_SYSENTER_CS:
-		return &c->sysenter_cs;
-	case MSR_SYSENTER_ESP:
-		return &c->sysenter_esp;
-	case MSR_SYSENTER_EIP:
-		return &c->sysenter_eip;
-	case MSR_PAT:
-		return &c->pat;
-	case MSR_STAR:
-		return &c->star;
-	case MSR_LSTAR:
-		return &c->lstar;
-	case MSR_CSTAR:
-		return &c->cstar;
-	case MSR_SFMASK:
-		return &c->sfmask;
-	case MSR_FS_BASE:
-		return &c->fs.base;
-	case MSR_GS_BASE:
-		return &c->gs.base;
-	case MSR_KERNEL_GS_BASE:
-		return &c->kernel_gs_base;
-	case MSR_EFER:
-		return &c->efer;
-	default:
-		return NULL;
-	}
+	const struct {
+		u32 msr;
+		u64 *field;
+	} at[] = {
+		{ MSR_EFER, &c->efer }, { MSR_STAR, &c->star }, { MSR_LSTAR, &c->lstar }, { MSR_CSTAR, &c->cstar },
+		{ MSR_SFMASK, &c->sfmask }, { MSR_FS_BASE, &c->fs.base }, { MSR_GS_BASE, &c->gs.base },
+		{ MSR_KERNEL_GS_BASE, &c->kernel_gs_base }, { MSR_SYSENTER_CS, &c->sysenter_cs },
+		{ MSR_SYSENTER_ESP, &c->sysenter_esp }, { MSR_SYSENTER_EIP, &c->sysenter_eip }, { MSR_PAT, &c->pat },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
+		if (at[i].msr == msr)
+			return at[i].field;
+	return NULL;
 }
 
 bool svm_get_msr(const struct arch_vcpu *v, u32 msr, u64 *value)
