@@ -12,7 +12,6 @@
 
 #define BIOS_AREA 0xe0000ull /* ACPI 6.5, 5.2.5.1 */
 #define BIOS_AREA_END 0x100000ull
-#define TABLE_MAX (16u << 20)
 #define ROOT_ENTRIES_MAX 1024u
 
 struct acpi_rsdp { /* ACPI 6.5, 5.2.5.3 */
@@ -28,6 +27,8 @@ struct acpi_rsdp { /* ACPI 6.5, 5.2.5.3 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "ACPI 5.2.5.3");
 #define RSDP_V1_LENGTH 20u
+#define FADT_DSDT 40 /* ACPI 6.5 table 5.9 */
+#define FADT_X_DSDT 140
 
 static const struct acpi_header *root;
 static unsigned root_entry_size; /* 8: XSDT, 4: RSDT */
@@ -53,7 +54,7 @@ static const struct acpi_header *table_at(paddr_t pa, const char *pointed_by)
 		return NULL;
 	}
 	t = phys_to_virt(pa);
-	if (t->length < sizeof(*t) || t->length > TABLE_MAX || !frames_is_memory(pa, t->length)) {
+	if (t->length < sizeof(*t) || t->length > ACPI_TABLE_MAX || !frames_is_memory(pa, t->length)) {
 		log_err("ACPI: table %.4s at 0x%llx, offset 4: length %u is impossible", t->signature,
 			(unsigned long long)pa, t->length);
 		return NULL;
@@ -113,26 +114,46 @@ int acpi_init(paddr_t rsdp)
 	return 0;
 }
 
+unsigned acpi_tables(void)
+{
+	return root ? MIN((root->length - (u32)sizeof(*root)) / root_entry_size, ROOT_ENTRIES_MAX) : 0;
+}
+
+static paddr_t entry(unsigned i)
+{
+	u64 pa = 0;
+
+	memcpy(&pa, (const u8 *)(root + 1) + i * root_entry_size, root_entry_size);
+	return pa;
+}
+
+const struct acpi_header *acpi_table(unsigned i)
+{
+	return table_at(entry(i), root_entry_size == 8 ? "XSDT" : "RSDT");
+}
+
 const struct acpi_header *acpi_find(const char *signature)
 {
-	unsigned n;
-
-	if (!root)
-		return NULL;
-	n = (root->length - (u32)sizeof(*root)) / root_entry_size;
-	for (unsigned i = 0; i < MIN(n, ROOT_ENTRIES_MAX); i++) {
+	for (unsigned i = 0; i < acpi_tables(); i++) {
 		const struct acpi_header *t;
-		u64 pa = 0;
 
-		memcpy(&pa, (const u8 *)(root + 1) + i * root_entry_size, root_entry_size);
-		if (!frames_is_memory(pa, sizeof(*t)))
+		if (!frames_is_memory(entry(i), sizeof(*t)) || memcmp(phys_to_virt(entry(i)), signature, 4))
 			continue;
-		t = phys_to_virt(pa);
-		if (memcmp(t->signature, signature, 4))
-			continue;
-		t = table_at(pa, root_entry_size == 8 ? "XSDT" : "RSDT");
+		t = acpi_table(i);
 		if (t)
 			return t;
 	}
 	return NULL;
+}
+
+const struct acpi_header *acpi_dsdt(void)
+{
+	const struct acpi_header *fadt = acpi_find("FACP");
+	u64 pa = 0;
+
+	if (fadt && fadt->length >= FADT_X_DSDT + sizeof(pa))
+		memcpy(&pa, (const u8 *)fadt + FADT_X_DSDT, sizeof(pa));
+	if (fadt && !pa && fadt->length >= FADT_DSDT + sizeof(u32))
+		memcpy(&pa, (const u8 *)fadt + FADT_DSDT, sizeof(u32));
+	return pa ? table_at(pa, "FADT") : NULL;
 }

@@ -18,10 +18,15 @@ struct acpi_header { /* ACPI 6.5, 5.2.6 */
 } __attribute__((packed));
 _Static_assert(sizeof(struct acpi_header) == 36, "ACPI 5.2.6");
 
+#define ACPI_TABLE_MAX (16u << 20)
 /* rsdp 0: search the BIOS area. 0, -ENOENT (no RSDP), -EBADMSG (checksum, lengths; a line says where). */
 int acpi_init(paddr_t rsdp);
 /* The table, mapped, length and checksum verified; NULL when absent or bad (a line says so). */
 const struct acpi_header *acpi_find(const char *signature);
+/* All of them: how many the root names, and the i-th; NULL when it is bad. The one of AML that only the FADT names. */
+unsigned acpi_tables(void);
+const struct acpi_header *acpi_table(unsigned i);
+const struct acpi_header *acpi_dsdt(void);
 
 struct acpi_cpu { u32 apic_id; };
 struct acpi_ioapic { u8 id; u32 gsi_base; paddr_t base; };

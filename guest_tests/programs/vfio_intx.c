@@ -275,6 +275,27 @@ static void test_nvme(void)
 	vfio_close(&n.v);
 }
 
+/* What a program that interprets AML starts from. */
+static void test_tables(void)
+{
+	FILE *f = fopen("/sys/firmware/acpi/tables/DSDT", "r");
+	uint8_t *bytes = calloc(1, 1u << 20), sum = 0;
+	size_t n = f && bytes ? fread(bytes, 1, 1u << 20, f) : 0;
+	uint32_t length = 0;
+
+	subject = "DSDT";
+	if (n >= 8)
+		memcpy(&length, bytes + 4, 4);
+	for (size_t i = 0; i < n; i++)
+		sum = (uint8_t)(sum + bytes[i]);
+	check_true(name("has its signature"), n > 36 && !memcmp(bytes, "DSDT", 4));
+	check_equal(name("is as long as it says"), (long long)n, length);
+	check_equal(name("checksum"), sum, 0);
+	if (f)
+		fclose(f);
+	free(bytes);
+}
+
 int main(int argc, char **argv)
 {
 	need("two edu devices named", argc >= 3);
@@ -284,5 +305,6 @@ int main(int argc, char **argv)
 	test_shared(argv[1], argv[2]);
 	if (vfio_find(0x1b36, 0x0010))
 		test_nvme();
+	test_tables();
 	return check_result();
 }
