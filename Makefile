@@ -100,6 +100,10 @@ build/setup.mk: tools/setup tools/picolibc $(if $(wildcard $(PICO_KERNEL)/lib/li
 	@tools/setup
 	@mkdir -p $(@D) && echo '# tools/setup has run' >$@
 
+# What runs at boot, or when a person asks, is made small and not fast.
+build/kernel/pci/%.o build/kernel/iommu/vtd/audit.o build/kernel/iommu/vtd/dmar.o build/kernel/iommu/vtd/rmrr.o \
+	build/kernel/iommu/group.o build/kernel/kernel/acpi%.o: KERNEL_CFLAGS += -Os
+
 # The kernel. It is linked twice: the symbol table for backtraces is made from the first link.
 build/kernel/%.o: %.c
 	@mkdir -p $(@D)
