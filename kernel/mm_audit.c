@@ -32,7 +32,7 @@ static const char *leaf_fault(struct mm *mm, const struct pt_leaf *leaf)
 
 static void check(struct mm *mm, void *arg)
 {
-	unsigned *findings = arg, n = 0;
+	unsigned *findings = arg;
 	u64 at = 0, bytes = 0;
 	struct pt_leaf leaf;
 
@@ -40,8 +40,6 @@ static void check(struct mm *mm, void *arg)
 		const char *fault = leaf_fault(mm, &leaf);
 
 		bytes += leaf.size;
-		if (++n % 64 == 0)
-			resched_point();
 		if (fault && ++*findings <= FINDINGS_SHOWN)
 			log_err("audit: user address 0x%llx %s", (unsigned long long)leaf.va, fault);
 	}

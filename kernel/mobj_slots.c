@@ -199,6 +199,8 @@ static void slot_clear_pages(struct mobj_table *t, unsigned first, unsigned n)
 		if (t->page[i])
 			frame_put(t->page[i]);
 		t->page[i] = 0;
+		if (i % 64 == 0)
+			resched_point();
 	}
 }
 
@@ -253,6 +255,7 @@ static bool table_page_pinned(const struct mobj_table *t, unsigned i)
 		return refs > 1;
 	for (unsigned k = 0; k < 512; k++)
 		own += t->page[k] == frame + k * PAGE_SIZE;
+	resched_point();
 	return refs > own;
 }
 

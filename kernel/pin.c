@@ -103,8 +103,7 @@ void pin_release(struct pin *p)
 
 				pa += n;
 				len -= n;
-				if (len || i % 64 == 63)
-					resched_point();
+				resched_point();
 			}
 		}
 		next = c->next;

@@ -61,8 +61,7 @@ int pt_reserve(struct pt *pt, u64 n)
 		}
 		pt_flush(pt, phys_to_virt(page), PT_ENTRIES);
 		spare_push(pt, page);
-		if (pt->nspare % PT_ENTRIES == 0)
-			resched_point();
+		resched_point();
 	}
 	return 0;
 }
@@ -72,8 +71,7 @@ static void spare_free_to(struct pt *pt, u64 keep)
 	while (pt->nspare > keep) {
 		frame_put_zeroed(pt_table_take(pt));
 		pt->tables--;
-		if (pt->nspare % PT_ENTRIES == 0)
-			resched_point();
+		resched_point();
 	}
 }
 
@@ -97,8 +95,7 @@ void pt_trash_free(struct pt_trash *trash)
 			spare_push(pt, page);
 		else
 			frame_put_zeroed(page);
-		if (trash->count % PT_ENTRIES == 0)
-			resched_point();
+		resched_point();
 	}
 	trash->head = FRAME_NONE_PT;
 }
@@ -154,8 +151,8 @@ static void destroy(struct pt *pt, u64 *table, unsigned level, u64 limit)
 			destroy(pt, pt_table(pt, table[i]), level - 1, pt_span(level));
 		frame_put(table[i] & pt->fmt->addr_mask);
 		pt->tables--;
+		resched_point();
 	}
-	resched_point();
 }
 
 void pt_destroy(struct pt *pt)

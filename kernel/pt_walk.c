@@ -66,6 +66,7 @@ bool pt_next(const struct pt *pt, u64 *va, struct pt_leaf *out)
 		bool found = walk(pt, *va, out, &size);
 
 		*va = ALIGN_DOWN(*va, size) + size;
+		resched_point();
 		if (found)
 			return true;
 	}
@@ -79,6 +80,7 @@ static void each(const struct pt *pt, paddr_t page, unsigned level, u64 limit,
 	u64 base = 0;
 
 	fn(page, arg);
+	resched_point();
 	for (unsigned i = 0; level > 1 && i < PT_ENTRIES && base < limit; i++, base += pt_span(level))
 		if (pt_is_table(pt, table[i], level))
 			each(pt, table[i] & pt->fmt->addr_mask, level - 1, pt_span(level), fn, arg);

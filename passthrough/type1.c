@@ -71,6 +71,7 @@ static void dma_free(struct type1 *t, struct type1_dma *d, bool unreachable)
 			(unsigned long long)d->iova, (unsigned long long)d->size);
 	}
 	kfree(d);
+	resched_point();
 }
 
 /* No group is attached: no device can reach anything, unless a unit failed on the way. */
@@ -78,17 +79,13 @@ static void type1_release(void *data)
 {
 	struct type1 *t = data;
 	struct type1_dma *d;
-	unsigned n = 0;
 
 	mutex_lock(&all_lock);
 	LIST_REMOVE(t, link);
 	mutex_unlock(&all_lock);
 	type1_domains_trim(t);
-	while ((d = RB_MIN(type1_tree, &t->dmas))) {
+	while ((d = RB_MIN(type1_tree, &t->dmas)))
 		dma_free(t, d, !t->failed);
-		if (++n % 512 == 0)
-			resched_point();
-	}
 	kfree(t);
 }
 
@@ -136,7 +133,6 @@ static int map_pin(struct type1 *t, struct type1_dma *d)
 	unsigned prot = type1_prot(d);
 	struct pin_run run;
 	u64 pos = 0, done = 0;
-	unsigned n = 0;
 	int ret;
 
 	while (pin_next(d->pin, &pos, &run)) {
@@ -144,8 +140,7 @@ static int map_pin(struct type1 *t, struct type1_dma *d)
 		if (ret)
 			goto undo;
 		done += run.len;
-		if (++n % 512 == 0)
-			resched_point();
+		resched_point();
 	}
 	BUG_ON(done != d->size);
 	return 0;
@@ -196,8 +191,7 @@ static s64 unmap_dma(struct type1 *t, uaddr_t arg)
 {
 	struct vfio_iommu_type1_dma_unmap u;
 	struct type1_dma *first, *d, *next;
-	u64 last, end, total = 0;
-	unsigned n = 0;
+	u64 last, total = 0;
 	int ret;
 
 	if (copy_from_user(&u, arg, sizeof(struct type1_unmap_fixed)))
@@ -206,9 +200,10 @@ static s64 unmap_dma(struct type1 *t, uaddr_t arg)
 	if (ret)
 		return ret;
 	if (first) {
-		for (d = first, end = 0; d && d->iova <= last; d = RB_NEXT(type1_tree, &t->dmas, d))
-			end = d->iova + d->size;
-		ret = type1_domains_unmap(t, first->iova, end - first->iova);
+		d = type1_first(t, last); /* the last one, or the one behind it */
+		if (!d || d->iova > last)
+			d = d ? RB_PREV(type1_tree, &t->dmas, d) : RB_MAX(type1_tree, &t->dmas);
+		ret = type1_domains_unmap(t, first->iova, d->iova + d->size - first->iova);
 		if (ret)
 			t->failed = true;
 	}
@@ -216,8 +211,6 @@ static s64 unmap_dma(struct type1 *t, uaddr_t arg)
 		next = RB_NEXT(type1_tree, &t->dmas, d);
 		total += d->size;
 		dma_free(t, d, ret == 0);
-		if (++n % 512 == 0)
-			resched_point();
 	}
 	if (ret)
 		return ret;
@@ -261,6 +254,7 @@ static unsigned audit_dma(const struct iommu_domain *domain, struct type1_dma *d
 		for (u64 i = 0; i < run.len; i += PAGE_SIZE) {
 			paddr_t pa;
 
+			resched_point();
 			if (iommu_iova_to_phys(domain, d->iova + off + i, &pa) && pa == run.pa + i)
 				continue;
 			log_err("audit: IOVA 0x%llx does not lead to its pinned page 0x%llx",
@@ -268,7 +262,6 @@ static unsigned audit_dma(const struct iommu_domain *domain, struct type1_dma *d
 			return 1;
 		}
 		off += run.len;
-		resched_point();
 	}
 	return 0;
 }

@@ -71,8 +71,8 @@ static int replay(struct type1 *t, struct iommu_domain *domain, const struct iom
 			if (ret)
 				return ret;
 			done += run.len;
+			resched_point();
 		}
-		resched_point();
 	}
 	return 0;
 }

@@ -77,6 +77,7 @@ static int page_compare(const void *a, const void *b)
 {
 	paddr_t x = *(const paddr_t *)a, y = *(const paddr_t *)b;
 
+	resched_point(); /* tables are many */
 	return x < y ? -1 : x > y;
 }
 
@@ -135,16 +136,15 @@ static unsigned audit_leaf(const struct pt_leaf *leaf, const struct pages *table
 	return 0;
 }
 
-static unsigned audit_domain(struct vtd_domain *d, const struct pages *tables)
+static unsigned audit_domain(struct vtd_domain *d, const struct pages *tables, u64 leaves[3])
 {
 	struct pt_leaf leaf;
-	unsigned found = 0, n = 0;
+	unsigned found = 0;
 
 	mutex_lock(&d->lock);
 	for (u64 va = 0; pt_next(&d->pt, &va, &leaf);) {
 		found += audit_leaf(&leaf, tables, d->boot);
-		if (++n % 512 == 0)
-			resched_point();
+		leaves[leaf.size >= SZ_1G ? 2 : leaf.size >= SZ_2M]++;
 	}
 	mutex_unlock(&d->lock);
 	return found;
@@ -201,6 +201,8 @@ static unsigned audit_interrupts(struct vtd_unit *u)
 	for (u32 i = 0; u->remapping && i < u->irt_entries; i++) {
 		bool irq, owned = false;
 
+		if (i % 512 == 0)
+			resched_point();
 		if (!(u->irt[i].lo & VTD_IRTE_P))
 			continue;
 		irq = spin_lock(&u->lock);
@@ -219,6 +221,7 @@ static unsigned audit_interrupts(struct vtd_unit *u)
 unsigned vtd_audit(void)
 {
 	struct pages tables = { 0 };
+	u64 leaves[3] = { 0 };
 	struct vtd_domain *d;
 	struct vtd_unit *u;
 	unsigned found = 0;
@@ -231,13 +234,16 @@ unsigned vtd_audit(void)
 		collect(&tables);
 		qsort(tables.pa, MIN(tables.n, tables.cap), sizeof(*tables.pa), page_compare);
 		TAILQ_FOREACH(d, &vtd_domains, link)
-			found += audit_domain(d, &tables);
+			found += audit_domain(d, &tables, leaves);
 	} else if (tables.n) {
 		log_err("audit: no memory for a list of %llu table pages", (unsigned long long)tables.n);
 		found++;
 	}
 	kfree(tables.pa);
 	mutex_unlock(&vtd_domains_lock);
+	if (leaves[0] + leaves[1] + leaves[2])
+		log_info("audit: devices see %llu leaves of 4 KiB, %llu of 2 MiB, %llu of 1 GiB", (unsigned long long)leaves[0],
+			 (unsigned long long)leaves[1], (unsigned long long)leaves[2]);
 	TAILQ_FOREACH(u, &vtd_units, link)
 		found += audit_contexts(u) + audit_interrupts(u);
 	if (vtd_quarantined_tables)

@@ -93,6 +93,8 @@ static void test_million_pages(void **state)
 	assert_true(at.lines <= first.lines && at.lines >= SAMPLE); /* the first ones make upper tables, too */
 	/* 8 bytes for each page, and the tables above: 2 MiB and little more for each GiB. */
 	assert_true(to_vtd(d)->pt.tables * SZ_4K < (MAPPINGS / (SZ_1G / SZ_4K) + 1) * (SZ_2M + 4 * SZ_4K));
+	print_message("tables: %llu bytes for each GiB in 4 KiB leaves\n",
+		      (unsigned long long)(to_vtd(d)->pt.tables * SZ_4K * (SZ_1G / SZ_4K) / MAPPINGS));
 	for (u32 i = 0; i < 2 * SAMPLE; i++) {
 		if (i % SAMPLE == 0)
 			at = now();
@@ -130,6 +132,7 @@ static void test_tebibyte(void **state)
 			expect_same(first, at);
 	}
 	assert_int_equal(to_vtd(d)->pt.tables, 1 + 2 + 1024); /* 4 KiB for each GiB */
+	print_message("tables: %llu bytes for each GiB in 2 MiB leaves\n", (unsigned long long)(to_vtd(d)->pt.tables * SZ_4K / 1024));
 	at = now();
 	assert_int_equal(vtd_unmap(d, 0, 1024 * SZ_1G), 0);
 	assert_int_equal(since(at).mmio, 1);
