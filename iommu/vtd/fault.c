@@ -7,7 +7,7 @@
  * clear; a device may fault faster than that, so an interrupt handles a bounded number of records
  * and leaves the rest to a timer.  A requester that storms costs one look in 10 ms, its events are
  * masked in between.  Recording goes on for ever: an overflow is cleared too.  The
- * unit's own interrupt is not remapped (5.1.3), and its message is written by us alone.
+ * unit's own interrupt is not remapped (5.1.6), and its message is written by us alone.
  */
 #include "iommu/vtd/vtd.h"
 
@@ -43,8 +43,13 @@ static const char *const interrupt_reasons[] = {
 	[0x8] = "reserved bits set in the posted descriptor",
 };
 #define INTERRUPT_REASONS 0x20
-/* Scalable mode. */
+/* Root-table address, and scalable mode. */
 static const char *const scalable_reasons[] = {
+	[0x30 - 0x30] = "root-table address register malformed",
+	[0x31 - 0x30] = "request with a PASID blocked: the tables are legacy ones",
+	[0x32 - 0x30] = "page request blocked: the tables are legacy ones",
+	[0x33 - 0x30] = "all requests blocked: abort mode",
+	[0x34 - 0x30] = "request for execution blocked by the unit",
 	[0x38 - 0x30] = "root table not readable",
 	[0x39 - 0x30] = "root entry not present (no device of this half of the bus is attached)",
 	[0x3a - 0x30] = "reserved bits set in root entry",
@@ -54,7 +59,10 @@ static const char *const scalable_reasons[] = {
 	[0x43 - 0x30] = "context entry malformed",
 	[0x44 - 0x30] = "translation request or translated request blocked",
 	[0x45 - 0x30] = "request with a PASID blocked",
+	[0x46 - 0x30] = "PASID beyond the context entry's limit",
 	[0x47 - 0x30] = "page request blocked",
+	[0x48 - 0x30] = "PASID is the one of requests without a PASID",
+	[0x49 - 0x30] = "translated request with a PASID blocked",
 	[0x50 - 0x30] = "PASID directory not readable",
 	[0x51 - 0x30] = "PASID directory entry not present",
 	[0x52 - 0x30] = "reserved bits set in PASID directory entry",
@@ -67,15 +75,20 @@ static const char *const scalable_reasons[] = {
 	[0x70 - 0x30] = "first-stage page table not readable",
 	[0x71 - 0x30] = "first-stage entry not present",
 	[0x72 - 0x30] = "reserved bits set in first-stage entry",
+	[0x73 - 0x30] = "first-stage root not readable",
 	[0x78 - 0x30] = "second-stage page table not readable",
 	[0x79 - 0x30] = "no permission in second-stage entry",
 	[0x7a - 0x30] = "reserved bits set in second-stage entry",
+	[0x7b - 0x30] = "second-stage root not readable",
 	[0x80 - 0x30] = "address not canonical",
 	[0x81 - 0x30] = "first-stage entry is the supervisor's",
-	[0x83 - 0x30] = "address beyond the domain's width",
+	[0x83 - 0x30] = "host address beyond the machine's width",
+	[0x84 - 0x30] = "address beyond the domain's width",
 	[0x85 - 0x30] = "no write permission",
 	[0x86 - 0x30] = "no read permission",
 	[0x87 - 0x30] = "address in the interrupt range",
+	[0x89 - 0x30] = "PASID beyond the unit's limit",
+	[0x91 - 0x30] = "first-stage entry could not be marked as used",
 };
 #define SCALABLE_REASONS 0x30
 

@@ -48,7 +48,6 @@ int vtd_inv_registers(struct vtd_unit *u, const struct vtd_entry *d, unsigned n)
 {
 	int r = 0;
 
-	arch_wmb();
 	for (unsigned i = 0; i < n && !r; i++) {
 		switch (d[i].lo & VTD_DESC_TYPE) {
 		case VTD_DESC_CONTEXT:

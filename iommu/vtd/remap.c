@@ -55,16 +55,6 @@ static u64 irte_high(struct pci_dev *dev)
 	return FIELD_PREP(VTD_IRTE_SVT, VTD_SVT_BUS_RANGE) | FIELD_PREP(VTD_IRTE_SID, first << 8 | last);
 }
 
-static void irte_set(struct vtd_unit *u, u16 index, u64 low, u64 high)
-{
-	struct vtd_entry *e = &u->irt[index];
-
-	WRITE_ONCE(e->hi, high);
-	arch_wmb();
-	WRITE_ONCE(e->lo, low);
-	vtd_sync(u, e, sizeof(*e));
-}
-
 /* Room for `count` (a power of two) entries, aligned to it. */
 static int irt_take(struct vtd_unit *u, unsigned count, u16 *index)
 {
@@ -125,7 +115,7 @@ static void irte_drop(struct iommu_irte *e)
 		}
 	} else {
 		for (unsigned i = 0; i < e->count; i++)
-			irte_set(u, (u16)(e->index + i), 0, 0);
+			vtd_entry_set(u, &u->irt[e->index + i], (struct vtd_entry){ 0, 0 });
 		irt_give(u, e->index, e->count);
 	}
 	irq = spin_lock(&u->lock);
@@ -157,7 +147,7 @@ static int irte_make(struct vtd_unit *u, struct irq *irqs, unsigned count, u64 h
 	TAILQ_INSERT_TAIL(&u->irtes, e, link);
 	spin_unlock(&u->lock, irq);
 	for (unsigned i = 0; i < count; i++)
-		irte_set(u, (u16)(e->index + i), irte_low(&irqs[i], e->level), high);
+		vtd_entry_set(u, &u->irt[e->index + i], (struct vtd_entry){ irte_low(&irqs[i], e->level), high });
 	r = irte_announce(e);
 	if (r) {
 		irte_drop(e);

@@ -60,6 +60,14 @@ struct vtd_entry vtd_context_entry(const struct vtd_dev *v, const struct vtd_pre
 	};
 }
 
+void vtd_entry_set(struct vtd_unit *u, struct vtd_entry *e, struct vtd_entry want)
+{
+	WRITE_ONCE(e->hi, want.hi);
+	arch_wmb();
+	WRITE_ONCE(e->lo, want.lo);
+	vtd_sync(u, e, sizeof(*e));
+}
+
 int vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want)
 {
 	struct vtd_entry *e;
@@ -74,10 +82,7 @@ int vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want)
 	if (e && (e->lo & VTD_CONTEXT_P)) {
 		r = e->lo == want.lo && e->hi == want.hi ? 0 : -EBUSY;
 	} else if (e) {
-		WRITE_ONCE(e->hi, want.hi);
-		arch_wmb();
-		WRITE_ONCE(e->lo, want.lo);
-		vtd_sync(u, e, sizeof(*e));
+		vtd_entry_set(u, e, want);
 	}
 	spin_unlock(&u->lock, irq);
 	return r;
@@ -90,8 +95,6 @@ void vtd_context_clear(struct vtd_unit *u, u16 rid)
 
 	if (e) {
 		WRITE_ONCE(e->lo, 0);
-		arch_wmb();
-		WRITE_ONCE(e->hi, 0);
 		vtd_sync(u, e, sizeof(*e));
 	}
 	spin_unlock(&u->lock, irq);

@@ -163,7 +163,9 @@ struct vtd_entry vtd_inv_device_tlb(const struct vtd_dev *v, iova_t iova, unsign
 struct vtd_entry vtd_inv_iec_global(void);
 struct vtd_entry vtd_inv_iec_index(u16 index, unsigned mask);
 
-/* root.c: -ENOMEM, -EBUSY (another domain is there). */
+/* root.c: a context or interrupt entry that is not present, in the order that a unit may read at any time. */
+void vtd_entry_set(struct vtd_unit *u, struct vtd_entry *e, struct vtd_entry want);
+/* -ENOMEM, -EBUSY (another domain is there). */
 int must_check vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want);
 void vtd_context_clear(struct vtd_unit *u, u16 rid);
 struct vtd_entry vtd_context_entry(const struct vtd_dev *v, const struct vtd_presence *p); /* v->domain is set */

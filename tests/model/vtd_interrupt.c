@@ -20,6 +20,7 @@ bool vm_msi(struct vm_unit *u, u16 sid, u64 addr, u32 data, u32 *dest, u8 *vecto
 	u16 check;
 	u8 reason = 0;
 
+	vm_entries_look(u, false);
 	if (addr >> 20 != 0xfee)
 		return false;
 	if (!on || (!(addr & 0x10) && (u->gsts >> 23 & 1))) {

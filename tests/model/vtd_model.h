@@ -63,6 +63,7 @@ struct vm_unit {
 	enum vm_failure how;
 	unsigned fail_left;
 	unsigned owed; /* invalidations that must follow, vtd_queue.c */
+	struct vm_pair ring[256]; /* the queue, as stored before the last barrier */
 	u32 bad_slot; /* IQH + 1 of a descriptor that cannot be read; 0: none */
 	LIST_HEAD(, vm_context) contexts;
 	LIST_HEAD(, vm_pasid) pasids;
@@ -126,8 +127,14 @@ void vm_devices_forget(struct vm_unit *u);
 /* vtd_interrupt.c */
 void vm_drop_interrupts(struct vm_unit *u, bool one, u16 index, unsigned mask);
 
+/* vtd_sealed.c: at a barrier, or at a request */
+void vm_entries_look(const struct vm_unit *u, bool barrier);
+void vm_sealed_reset(void);
+
 /* vtd_queue.c */
 void vm_queue_work(struct vm_unit *u);
+void vm_queue_seal(struct vm_unit *u);
+void vm_queue_resume(struct vm_unit *u);
 void vm_register_command(struct vm_unit *u, bool context, u64 v);
 u32 vm_register_high(struct vm_unit *u, bool context);
 

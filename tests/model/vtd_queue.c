@@ -70,9 +70,16 @@ static u32 step(const struct vm_unit *u)
 	return u->iqa >> 11 & 1 ? 2 : 1; /* wide descriptors */
 }
 
+/* Only what was stored before a barrier is sure to be there when the unit is told. */
+void vm_queue_seal(struct vm_unit *u)
+{
+	if (u->gsts >> 26 & 1)
+		memcpy(u->ring, phys_to_virt(u->iqa & ~0xfffull), sizeof(u->ring));
+}
+
 static const struct vm_pair *desc(const struct vm_unit *u, u32 i)
 {
-	return (const struct vm_pair *)phys_to_virt(u->iqa & ~0xfffull) + i % 256;
+	return &u->ring[i % 256];
 }
 
 static bool is_wait(const struct vm_pair *d)
@@ -163,6 +170,13 @@ static bool segment(struct vm_unit *u)
 	}
 	u->iqh = ((head + n) % 256) << 4;
 	return true;
+}
+
+/* The error is cleared: the unit fetches again, at once. */
+void vm_queue_resume(struct vm_unit *u)
+{
+	if (u->bad_slot == u->iqh + 1 && !is_wait(desc(u, u->iqh >> 4)))
+		queue_stop(u, 0x10);
 }
 
 void vm_queue_work(struct vm_unit *u)

@@ -192,6 +192,8 @@ static void write32(struct vm_unit *u, u32 off, u32 v)
 		if (v & 1)
 			u->overflow = false;
 		u->errors &= ~(v & 0x70);
+		if (v & 0x10)
+			vm_queue_resume(u);
 		break;
 	case 0x38:
 		u->fectl = v & 1u << 31;
@@ -262,11 +264,22 @@ static const struct mmio_ops ops = { rd32_, rd64_, wr32_, wr64_ };
 /* A line that was written may go to memory at any time: here, before a whole page is flushed. */
 static void on_flush(const void *p, size_t n)
 {
+	for (struct vm_unit *u = units; u; u = u->next)
+		vm_entries_look(u, true);
 	if (n >= 4096) {
 		vm_shadow_evict(p, n);
 		vm_step_between();
 	}
 	vm_shadow_flush(p, n);
+	vm_step_between();
+}
+
+static void on_wmb(void)
+{
+	for (struct vm_unit *u = units; u; u = u->next) {
+		vm_queue_seal(u);
+		vm_entries_look(u, true);
+	}
 	vm_step_between();
 }
 
@@ -291,7 +304,7 @@ struct vm_unit *vm_unit_create(paddr_t base, const struct vm_config *c)
 	vm_shadow_buffered |= c->write_buffer;
 	host_mmio_add(base, 0x4000, &ops, u); /* struct mmio's base is the unit itself */
 	host_on_cache_flush = on_flush;
-	host_on_wmb = vm_step_between;
+	host_on_wmb = on_wmb;
 	return u;
 }
 
@@ -310,6 +323,7 @@ void vm_forget_all(void)
 	host_on_wmb = NULL;
 	vm_between = NULL;
 	vm_shadow_reset();
+	vm_sealed_reset();
 	vm_counts = (struct vm_counts){ 0 };
 }
 

@@ -122,7 +122,7 @@ u8 vm_lookup(struct vm_unit *u, u16 sid, u64 iova, bool by_device, struct vm_sta
 	if (s->reason)
 		return s->reason;
 	if (iova >> (MIN(u->c.width, 12 + 9 * s->levels) - s->first))
-		return s->first ? 0x80 : vm_scalable(u) ? 0x83 : 4;
+		return s->first ? 0x80 : vm_scalable(u) ? 0x84 : 4;
 	*t = translate(u, s, iova);
 	return (*t)->reason == 0xc ? 0xc : 0;
 }
@@ -136,6 +136,7 @@ bool vm_dma(struct vm_unit *u, u16 sid, u64 iova, bool write, paddr_t *pa)
 	*pa = iova;
 	if (!(u->gsts >> 31))
 		return true;
+	vm_entries_look(u, false);
 	reason = vm_lookup(u, sid, iova, false, &s, &t);
 	if (!reason)
 		reason = (write ? t->write : t->read) && !t->reason ? 0 : write ? 5 : 6;

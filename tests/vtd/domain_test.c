@@ -228,6 +228,42 @@ static void test_audit_finds(void **state)
 	vtd_domain_destroy(d);
 }
 
+static bool kept;
+static paddr_t kept_page;
+
+/* A unit that remembers nothing, at any moment. */
+static void between_split(void)
+{
+	paddr_t pa;
+
+	vm_forget_caches(rig_unit[0]);
+	kept &= rig_dma(RIG_NIC, SZ_1G + 0x3000, true, &pa) && pa == kept_page + 0x3000;
+}
+
+/* A page goes out of a large leaf: the rest of it is never out of reach. */
+static void test_split_keeps_the_rest(void **state)
+{
+	struct iommu_domain *d;
+	paddr_t pa;
+
+	(void)state;
+	start(&rig_plain);
+	kept_page = frame_alloc(SZ_2M);
+	d = domain(RIG_NIC);
+	attach(d, RIG_NIC);
+	assert_int_equal(vtd_map(d, SZ_1G, kept_page, SZ_2M, PT_READ | PT_WRITE), 0);
+	kept = true;
+	vm_between = between_split;
+	assert_int_equal(vtd_unmap(d, SZ_1G + 0x10000, SZ_4K), 0);
+	vm_between = NULL;
+	assert_true(kept);
+	assert_false(rig_dma(RIG_NIC, SZ_1G + 0x10000, true, &pa));
+	detach(RIG_NIC);
+	vtd_domain_destroy(d);
+	frame_put(kept_page);
+	assert_int_equal(vm_counts.violations, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -238,6 +274,7 @@ int main(void)
 		cmocka_unit_test(test_aliases),
 		cmocka_unit_test(test_units_differ),
 		cmocka_unit_test(test_first_stage),
+		cmocka_unit_test(test_split_keeps_the_rest),
 		cmocka_unit_test(test_audit_finds),
 	};
 
