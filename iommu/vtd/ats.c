@@ -24,7 +24,7 @@
 
 bool vtd_ats_wanted(const struct vtd_dev *v)
 {
-	return v->ats && !v->domain->boot;
+	return v->pci->ats && !v->domain->boot;
 }
 
 void vtd_ats_enable(struct vtd_dev *v)
@@ -38,8 +38,11 @@ void vtd_ats_enable(struct vtd_dev *v)
 static int device_flush(struct vtd_dev *v, iova_t iova, unsigned mask)
 {
 	struct vtd_entry inv = vtd_inv_device_tlb(v, iova, mask);
-	int r = vtd_queue_run(v->unit, &inv, 1);
+	int r;
 
+	if (pci_read16(v->pci, v->ats_cap + PCI_ATS_CTRL) == 0xffff) /* it was pulled out: not worth a time-out */
+		return vtd_dev_quarantine(v);
+	r = vtd_queue_run(v->unit, &inv, 1);
 	return r == -ENODEV ? vtd_dev_quarantine(v) : r;
 }
 
@@ -117,14 +120,14 @@ static void ats_decide(struct pci_dev *dev, const char *who)
 {
 	struct vtd_dev *v = vtd_dev_of(dev);
 	char buf[96];
-	const char *why = v->ats ? NULL : ats_obstacle(v, buf, sizeof(buf));
+	const char *why = dev->ats ? NULL : ats_obstacle(v, buf, sizeof(buf));
 
 	if (why)
 		log_warn("%s: ATS stays off, though %s: %s", dev->name, who, why);
-	if (why || v->ats)
+	if (why || dev->ats)
 		return;
 	v->ats_depth = (u8)PCI_ATS_CAP_QDEP(pci_read16(dev, v->ats_cap + PCI_ATS_CAP));
-	v->ats = dev->ats = true;
+	dev->ats = true; /* another one that comes to its place later does not have it */
 	log_warn("%s: ATS is on for who has it, as %s: the device is trusted with translated addresses", dev->name, who);
 }
 

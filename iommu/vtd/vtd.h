@@ -88,8 +88,7 @@ struct vtd_dev {
 	struct vtd_unit *unit;
 	struct vtd_domain *domain;         /* NULL: blocked */
 	struct vtd_domain *boot;           /* its RMRRs; domain while nobody else attached it. NULL: none */
-	bool ats;                          /* it may have a TLB of its own: ats.c */
-	bool ats_on;                       /* and may have translations in it now */
+	bool ats_on;                       /* it may have translations in a TLB of its own: ats.c */
 	u16 ats_cap;                       /* offset of the capability */
 	u8 ats_depth;                      /* invalidations that it can queue; 0: 32 */
 	struct pci_alias alias[PCI_MAX_ALIASES]; /* as attached */

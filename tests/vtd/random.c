@@ -164,7 +164,7 @@ static void do_attach(void)
 static void do_reset(void)
 {
 	unsigned v = (unsigned)rnd(DEVS);
-	bool ats = vtd_dev_of(rig_dev[v])->ats && home[v] >= 0;
+	bool ats = rig_dev[v]->ats && home[v] >= 0;
 
 	pci_reset_notify(rig_dev[v], true);
 	check(!rig_ats[pci_rid(rig_dev[v])], "ATS is on during a reset");
