@@ -91,6 +91,7 @@ static void test_enabled(void **state)
 static void test_translated(void **state)
 {
 	struct model_fn *above[3], *beside;
+	char why[128];
 
 	(void)state;
 	start("");
@@ -103,14 +104,14 @@ static void test_translated(void **state)
 	model_bridge(function(10, 0, PCI_PCIE_TO_PCI, 0), 11, 11);
 	function(11, 1, PCI_ENDPOINT, 0);
 	assert_int_equal(model_pci_scan(), 7);
-	assert_true(pci_acs_pass_translated(pci_find_name("0000:03:00.0")));
+	assert_true(pci_acs_pass_translated(pci_find_name("0000:03:00.0"), why, sizeof(why)));
 	for (unsigned i = 0; i < 3; i++) {
 		assert_int_equal(ctrl_of(above[i]), NEEDED);
 		model_put(above[i], above[i]->acs + PCI_ACS_CTRL, 2, KEPT);
 	}
 	pci_acs_enable(pci_find_name("0000:00:01.0"));
 	assert_int_equal(ctrl_of(above[0]), NEEDED);
-	assert_false(pci_acs_pass_translated(pci_find_name("0000:0b:01.0")));
+	assert_false(pci_acs_pass_translated(pci_find_name("0000:0b:01.0"), why, sizeof(why)));
 	assert_int_equal(ctrl_of(beside), NEEDED | PCI_ACS_TB);
 }
 
