@@ -109,7 +109,7 @@ static int device_removed(struct pci_dev *d)
 
 static struct pci_watcher watcher = { .added = device_added, .removed = device_removed };
 
-static int iommu_group_sysfs_init(void)
+int iommu_group_sysfs_init(void)
 {
 	struct iommu_group *g;
 	struct pci_dev *d;

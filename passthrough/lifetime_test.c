@@ -15,6 +15,7 @@
 #include "kernel/audit.h"
 #include "kernel/mm.h"
 #include "kernel/program.h"
+#include "pci/internal.h"
 #include "tests/host/vfio_rig.h"
 
 #define EVENTFD (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
@@ -241,6 +242,51 @@ static void test_no_power_at_close(void **state)
 	assert_int_equal(vr_call(g, VFIO_GROUP_GET_DEVICE_FD, vr_pci(VR_NVME)->name, 16), -EIO);
 }
 
+/* Empty groups are kept and used again: the first time leaves one more. */
+static int end_with_a_group_more(void **state)
+{
+	const char *left = vr_end();
+
+	(void)state;
+	return left && strcmp(left, "a heap object");
+}
+
+/* Taken out while it is open: blocked at once, its descriptors stay and do nothing; the next one at its
+ * address is the same structure, in a group that the old descriptors do not reach. */
+static void test_taken_out(void **state)
+{
+	struct model_fn *f = vr_fn(VR_NVME);
+	struct pci_dev *was = vr_pci(VR_NVME), *now;
+	struct iommu_group *group = was->group;
+	int c, g, d, c2, g2, d2, err;
+
+	(void)state;
+	assert_int_equal(vr_open_device(VR_NVME, &c, &g, &d), 0);
+	vr_config_set(d, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(pci_dev_withdraw(was), -EBUSY);
+	pci_dev_kill(was, "test");
+	assert_int_equal(pci_dev_withdraw(was), 0);
+	assert_int_equal(vr_iommu.attached, 0);
+	assert_null(was->group);
+	f->gone = true;
+	assert_int_equal(vr_config(d, PCI_CLASS_REVISION, 4), ~0u);
+	assert_int_equal(vr_call(g, VFIO_GROUP_GET_DEVICE_FD, was->name, sizeof(was->name)), -ENODEV);
+	assert_int_equal(vr_ioctl(d, VFIO_DEVICE_RESET, 0), -EIO);
+	vr_close(d);
+	assert_int_equal(vr_ioctl(g, VFIO_GROUP_UNSET_CONTAINER, 0), 0);
+	assert_int_equal(vr_call(g, VFIO_GROUP_SET_CONTAINER, &(s32){ c }, 4), -ENODEV);
+
+	f->gone = false;
+	now = pci_dev_read(0, f->bus, f->devfn, was->parent, &err);
+	assert_int_equal(pci_dev_publish(&now), 0);
+	assert_ptr_equal(now, was);
+	assert_ptr_not_equal(now->group, group); /* g is open still */
+	assert_int_equal(vr_call(g, VFIO_GROUP_GET_DEVICE_FD, was->name, sizeof(was->name)), -ENODEV);
+	assert_int_equal(vr_open_device(VR_NVME, &c2, &g2, &d2), 0);
+	assert_int_equal(vr_iommu.attached, 1);
+	assert_int_equal(vr_config(d2, PCI_VENDOR_ID, 2), now->vendor);
+}
+
 /* A group whose second function cannot be attached is not attached at all; later it can. */
 static void test_attach_fails(void **state)
 {
@@ -329,6 +375,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_reset_at_close_hangs, begin, end),
 		cmocka_unit_test_setup_teardown(test_reset_at_close_other_device, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_power_at_close, begin, end),
+		cmocka_unit_test_setup_teardown(test_taken_out, begin, end_with_a_group_more),
+		cmocka_unit_test_setup_teardown(test_taken_out, begin, end),
 		cmocka_unit_test_setup_teardown(test_attach_fails, begin, end),
 		cmocka_unit_test_setup_teardown(test_second_group_fails, begin, end),
 		cmocka_unit_test_setup_teardown(test_no_memory_anywhere, begin, end),

@@ -125,6 +125,12 @@ static bool walk(const struct iommu_domain *d, iova_t iova, paddr_t *pa)
 	return false;
 }
 
+static int device_add(struct pci_dev *dev)
+{
+	(void)dev;
+	return 0;
+}
+
 static int usable(struct pci_dev *dev)
 {
 	(void)dev;
@@ -182,6 +188,6 @@ static void irq_unmap(struct iommu_irte *e)
 const struct iommu_ops vfio_fake_iommu = {
 	.name = "fake", .domain_create = domain_create, .domain_destroy = domain_destroy, .domain_geometry = geometry,
 	.attach_dev = attach, .detach_dev = detach, .map = map, .unmap = unmap, .iova_to_phys = walk,
-	.usable = usable, .regions = regions, .irq_map = irq_map, .irq_confined = irq_confined, .irq_unmap = irq_unmap,
+	.device_add = device_add, .usable = usable, .regions = regions, .irq_map = irq_map, .irq_confined = irq_confined, .irq_unmap = irq_unmap,
 	.irq_map_gsi = irq_map_gsi,
 };

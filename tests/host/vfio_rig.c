@@ -159,7 +159,7 @@ void vr_start(bool vtd)
 		unit_start();
 	else
 		iommu_register(&vfio_fake_iommu);
-	if (vfio_init())
+	if (iommu_group_sysfs_init() || vfio_init())
 		die("vfio_init failed");
 	for (unsigned i = 0; i < VR_DEVS; i++) {
 		memcpy(after_scan[i], fns[i]->cfg, sizeof(after_scan[i]));
