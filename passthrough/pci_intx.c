@@ -31,13 +31,13 @@ static struct vfio_device *device_of(struct vfio_intx *x)
 	return container_of(x, struct vfio_device, intx);
 }
 
-/* x->lock held. */
+/* x->lock held. A reset knows by DisINTx that it took place: nobody clears it meanwhile, vfio_intx_hold() does after it. */
 static void mask_set(struct vfio_intx *x, bool masked)
 {
 	x->masked = masked;
-	if (x->maskable)
+	if (x->maskable && (masked || !READ_ONCE(device_of(x)->in_reset)))
 		pci_intx_mask(device_of(x)->pci, masked);
-	else
+	else if (!x->maskable)
 		arch_ioapic_mask(x->line->gsi, masked);
 }
 

@@ -82,7 +82,8 @@ bool pci_intx_asserted(const struct pci_dev *d)
 {
 	u32 v = pci_read32(d, PCI_COMMAND);
 
-	return v != ~0u && v >> 16 & PCI_STATUS_INTERRUPT && !(v & PCI_COMMAND_INTX_DISABLE);
+	/* All ones, from a function that does not answer, are no claim either. */
+	return v >> 16 & PCI_STATUS_INTERRUPT && !(v & PCI_COMMAND_INTX_DISABLE);
 }
 
 void pci_intx_mask(const struct pci_dev *d, bool masked)
