@@ -90,10 +90,22 @@ bool frames_is_memory(paddr_t pa, u64 len)
 	return pa >= end;
 }
 
-bool frames_in_map(paddr_t pa, u64 len)
+bool frames_in_map(paddr_t pa, u64 len, bool memory)
 {
-	for (u32 i = 0; i < frames.map->nregions; i++)
-		if (pa < frames.map->region[i].base + frames.map->region[i].size && frames.map->region[i].base < pa + len)
+	const struct handover_region *r = frames.map->region;
+
+	for (u32 i = 0; i < frames.map->nregions; i++, r++)
+		if (pa < r->base + r->size && r->base < pa + len && (!memory || is_mapped(r)))
 			return true;
 	return false;
+}
+
+paddr_t frames_low_end(void)
+{
+	paddr_t top = 0, base, end;
+
+	for (u32 i = 0; i < frames.map->nregions; i++)
+		if (region_range(&frames.map->region[i], &base, &end) && base < 4 * SZ_1G)
+			top = MAX(top, MIN(end, 4 * SZ_1G));
+	return top;
 }

@@ -18,7 +18,6 @@
 #define MAX_EXCLUDED 64
 #define BOARD_PORTS 0x1000u /* DMA, PIC, CMOS, configuration and power management ports */
 
-static paddr_t low_end; /* of the RAM below 4 GiB */
 static struct excluded {
 	struct pci_bar range;
 	const char *whose;
@@ -135,30 +134,12 @@ void pci_vf_bars_read(struct pci_dev *d)
 	}
 }
 
-/* End of the RAM below 4 GiB. What lies under it and is not RAM (our image, firmware's tables, stolen
- * memory) is not for devices either. */
-static paddr_t low_ram_end(void)
-{
-	for (paddr_t end = ALIGN_UP(MIN(frames_top(), LOW_END), SZ_2M); end; end -= SZ_2M) {
-		if (!frame_is_ram(end - SZ_2M) && !frame_is_ram(end - PAGE_SIZE))
-			continue;
-		while (!frame_is_ram(end - PAGE_SIZE))
-			end -= PAGE_SIZE;
-		return end;
-	}
-	return 0;
-}
-
+/* Below the end of the low RAM nothing is for devices, RAM or not: our image, firmware's tables, stolen memory. */
 static bool meets_memory(const struct pci_bar *b)
 {
-	u64 end = MIN(b->base + b->size, frames_top());
+	u64 high = MAX(b->base, LOW_END), end = b->base + b->size;
 
-	if (b->base < low_end)
-		return true;
-	for (u64 pa = MAX(b->base, LOW_END); pa < end; pa += PAGE_SIZE)
-		if (frames_is_memory(pa, PAGE_SIZE))
-			return true;
-	return false;
+	return b->base < frames_low_end() || (high < end && frames_in_map(high, end - high, true));
 }
 
 bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b)
@@ -253,7 +234,6 @@ void pci_bars_check(void)
 {
 	struct pci_dev *d;
 
-	low_end = low_ram_end();
 	pci_for_each(d)
 		drop_refused(d);
 	pci_for_each(d)

@@ -201,6 +201,7 @@ static u16 everything(void)
 	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_PRI, 16);
 	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_PASID, 8);
 	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_SRIOV, 0x40);
+	model_put(f, ext[4] + PCI_SRIOV_TOTAL_VF, 2, 4);
 	ext[n++] = model_ext_cap(f, PCI_EXT_CAP_ID_REBAR, 12);
 	model_put(f, ext[5] + PCI_REBAR_CTRL, 4, 1 << 5);
 	for (u16 i = 0; i < n; i++)
@@ -245,6 +246,7 @@ static int once(enum model_reset how, u16 at, bool everywhere)
 	pci_write16(d, sriov + PCI_SRIOV_NUM_VF, 2);
 	pci_write32(d, sriov + PCI_SRIOV_BAR, 0xfd000000);
 	pci_write16(d, sriov + PCI_SRIOV_CTRL, 9);
+	d->sriov->num = 2;
 	pci_write32(d, pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR) + PCI_REBAR_CTRL, 0x320);
 	memset(table + 0x2000 / 4, 0, 65 * 16); /* the reset clears it */
 	f->reset = how;

@@ -170,18 +170,28 @@ static void msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
 
 void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 {
+	u16 sriov = base_of(d, SRIOV);
+	/* VFs that are on were not lost, and may be newer than what was saved; those that are not wanted stay off. */
+	bool vfs_on = sriov != NONE && pci_read16(d, sriov + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE;
+
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return;
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	for (unsigned i = 0; i + 1 < s->n; i++) {
 		const struct pci_saved_reg *r = &s->reg[i];
 		const struct rule *rule = &rules[r->rule];
+		bool control = rule->space == SRIOV && rule->off == PCI_SRIOV_CTRL;
+		u32 value = r->value & rule->keep;
 
+		if (rule->space == SRIOV && vfs_on)
+			continue;
+		if (control && !(d->sriov && d->sriov->num))
+			value &= ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
 		if (rule->space == MSIX)
 			msix_restore(d, r);
 		else if (rule->keep)
-			reg_write(d, r, r->value & rule->keep);
-		if (rule->space == SRIOV && rule->off == PCI_SRIOV_CTRL && r->value & rule->keep & PCI_SRIOV_CTRL_VFE)
+			reg_write(d, r, value);
+		if (control && value & PCI_SRIOV_CTRL_VFE)
 			pci_wait_ms(VF_SETTLE_MS);
 	}
 }

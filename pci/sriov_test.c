@@ -279,6 +279,25 @@ static void test_firmware_placed(void **state)
 	assert_int_equal(pf->vf_bar[0].base, PREF_BASE + 0x40000); /* kept for the next time */
 }
 
+/* A PF's config space is put back as its user found it, but for its VFs: they are as they are now. */
+static void test_put_back(void **state)
+{
+	static struct pci_saved before, during;
+
+	(void)state;
+	machine(1, 0x80, 2, 0x100000);
+	scan();
+	pci_save(pf, &before);
+	assert_int_equal(pci_sriov_set(pf, 2), 0);
+	pci_save(pf, &during);
+	pci_restore(pf, &before);
+	assert_true(model_get(fn, cap + PCI_SRIOV_CTRL, 2) & PCI_SRIOV_CTRL_VFE);
+	assert_int_equal(model_get(fn, cap + PCI_SRIOV_NUM_VF, 2), 2);
+	assert_int_equal(pci_sriov_set(pf, 0), 0);
+	pci_restore(pf, &during);
+	assert_false(model_get(fn, cap + PCI_SRIOV_CTRL, 2) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE));
+}
+
 static void test_not_allowed(void **state)
 {
 	static char line[] = "quiet";
@@ -301,6 +320,7 @@ int main(void)
 		cmocka_unit_test_setup(test_no_room, setup),
 		cmocka_unit_test_setup(test_addresses, setup),
 		cmocka_unit_test_setup(test_firmware_placed, setup),
+		cmocka_unit_test_setup(test_put_back, setup),
 		cmocka_unit_test_setup(test_not_allowed, setup),
 	};
 

@@ -76,7 +76,7 @@ static u64 met(const struct pci_dev *d, const struct pci_bar *b)
 {
 	struct pci_dev *e;
 
-	if (pci_bar_refused(b) || (!d->parent && frames_in_map(b->base, b->size)))
+	if (pci_bar_refused(b) || (!d->parent && frames_in_map(b->base, b->size, false)))
 		return ((b->base >> STEP_SHIFT) + 1) << STEP_SHIFT;
 	pci_for_each(e) {
 		for (unsigned i = 0; i < PCI_REGIONS; i++)
