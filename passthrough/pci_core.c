@@ -149,10 +149,10 @@ void vfio_pci_reset_begin(struct vfio_device *v)
 
 void vfio_pci_reset_end(struct vfio_device *v)
 {
+	WRITE_ONCE(v->in_reset, false);
 	vfio_irqs_hold(v);
 	if (v->opens)
 		vfio_pci_mem_update(v);
-	WRITE_ONCE(v->in_reset, false);
 	mutex_unlock(&v->mem_lock);
 }
 
