@@ -13,11 +13,16 @@
 
 #define ull(x) ((unsigned long long)(x))
 
+/* A reset is between in_reset and not; mem_on is back before it ends, so what it took is seen by the second look. */
 static int bar_gate(void *arg)
 {
 	struct vfio_device *v = arg;
 
-	return READ_ONCE(v->mem_on) ? 0 : READ_ONCE(v->in_reset) ? -EBUSY : -EIO;
+	if (READ_ONCE(v->mem_on))
+		return 0;
+	if (READ_ONCE(v->in_reset))
+		return -EBUSY;
+	return READ_ONCE(v->mem_on) ? 0 : -EIO;
 }
 
 void vfio_pci_mem_off(struct vfio_device *v)
@@ -149,10 +154,10 @@ void vfio_pci_reset_begin(struct vfio_device *v)
 
 void vfio_pci_reset_end(struct vfio_device *v)
 {
-	WRITE_ONCE(v->in_reset, false);
-	vfio_irqs_hold(v);
 	if (v->opens)
 		vfio_pci_mem_update(v);
+	WRITE_ONCE(v->in_reset, false);
+	vfio_irqs_hold(v);
 	mutex_unlock(&v->mem_lock);
 }
 
