@@ -115,6 +115,27 @@ static void test_translated(void **state)
 	assert_int_equal(ctrl_of(beside), NEEDED | PCI_ACS_TB);
 }
 
+/* A neighbour that lets any id pass could send translated requests as the trusted function. */
+static void test_translated_beside(void **state)
+{
+	struct model_fn *beside;
+	struct pci_dev *port;
+	char why[96];
+
+	(void)state;
+	start("");
+	(void)function(0, 1, PCI_ROOT_PORT, ALL);
+	(void)function(1, 0, PCI_ENDPOINT, 0);
+	beside = function(0, 2, PCI_ROOT_PORT, 0);
+	model_bridge(beside, 10, 10);
+	assert_int_equal(model_pci_scan(), 3);
+	port = pci_find_name("0000:00:02.0");
+	assert_false(pci_acs_pass_translated(pci_find_name("0000:01:00.0"), why, sizeof(why)));
+	assert_non_null(strstr(why, "0000:00:02.0 lacks ACS SV"));
+	port->quirks |= PCI_QUIRK_ISOLATED;
+	assert_true(pci_acs_pass_translated(pci_find_name("0000:01:00.0"), why, sizeof(why)));
+}
+
 static void test_isolated(void **state)
 {
 	static const struct { enum pci_type type; bool bridge, alone, several; } cases[] = {
@@ -439,7 +460,7 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_enabled),    cmocka_unit_test(test_translated), cmocka_unit_test(test_isolated), cmocka_unit_test(test_bits),
+		cmocka_unit_test(test_enabled),    cmocka_unit_test(test_translated), cmocka_unit_test(test_translated_beside), cmocka_unit_test(test_isolated), cmocka_unit_test(test_bits),
 		cmocka_unit_test(test_override),   cmocka_unit_test(test_override_is_loud), cmocka_unit_test(test_configured), cmocka_unit_test(test_chipset),
 		cmocka_unit_test(test_quirks),     cmocka_unit_test(test_aliases), cmocka_unit_test(test_many_aliases),
 	};
