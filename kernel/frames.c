@@ -313,11 +313,6 @@ bool frame_in_use(paddr_t pa)
 	return used;
 }
 
-u64 frames_top(void)
-{
-	return frames.top;
-}
-
 u64 frames_total(void)
 {
 	return frames.total_pages * PAGE_SIZE;

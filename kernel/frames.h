@@ -43,8 +43,7 @@ u64 frame_size(paddr_t pa);
 bool frame_is_ram(paddr_t pa);
 /* True while the frame is allocated to somebody. For the audit. */
 bool frame_in_use(paddr_t pa);
-/* Highest RAM address + 1; bytes managed; bytes free now. */
-u64 frames_top(void);
+/* Bytes managed; bytes free now. */
 u64 frames_total(void);
 u64 frames_free(void);
 /* True when the firmware's map has all of [pa, pa+len) as memory (RAM, tables, reserved): the direct

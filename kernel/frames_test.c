@@ -143,7 +143,7 @@ static void test_map(void **state)
 {
 	(void)state;
 	fresh();
-	assert_int_equal(frames_top(), TOP);
+	assert_int_equal(frames.top, TOP);
 	assert_false(frame_is_ram(0x1000));
 	assert_false(frame_is_ram(0x401000));
 	assert_false(frame_is_ram(0x1fff000));

@@ -262,7 +262,6 @@ static int life(void)
 	err = err ? err : mobj_resize(obj, SZ_2M + SZ_4K);
 	err = err ? err : mobj_resize(obj, 2 * SZ_1G);
 	if (!err) {
-		mobj_punch(obj, SZ_4K, SZ_2M - 2 * SZ_4K);
 		at = host_map(mm, AT + SZ_1G, SZ_2M, RW, MAP_SHARED, obj, 0);
 		err = at < 0 ? (int)at : mm_fault(mm, (u64)at, ARCH_FAULT_WRITE);
 	}

@@ -221,12 +221,11 @@ static void step_remap(unsigned i, unsigned n)
 		shown[to + k] = copy[i + k];
 }
 
-static void step_shared(unsigned i, unsigned n)
+static void step_shared(unsigned i)
 {
 	u64 value[2] = { (u64)rand(), 0 };
-	unsigned k;
 
-	switch (rand() % 3) {
+	switch (rand() % 2) {
 	case 0:
 		if (!mobj_write(shared_obj, (u64)i * SZ_4K + 0x10, value, 8))
 			cell_value[shared_cell[i]] = value[0];
@@ -234,14 +233,6 @@ static void step_shared(unsigned i, unsigned n)
 	case 1:
 		assert_int_equal(mobj_read(shared_obj, (u64)i * SZ_4K + 0x10, value, 8), 0);
 		assert_int_equal(value[0], cell_value[shared_cell[i]]);
-		break;
-	case 2:
-		for (k = 0; k < PINS; k++)
-			if (pins[k].pin)
-				return; /* what is pinned stays; which of them that is, the model does not know */
-		mobj_punch(shared_obj, (u64)i * SZ_4K, (u64)n * SZ_4K);
-		for (k = i; k < i + n; k++)
-			cell_value[shared_cell[k]] = 0;
 		break;
 	}
 }
@@ -273,7 +264,7 @@ static void random_step(bool short_of_memory)
 		step_remap(i, n);
 		break;
 	case 9:
-		step_shared(i, n);
+		step_shared(i);
 		break;
 	case 10:
 		mobj_zap(shared_obj, (u64)i * SZ_4K, (u64)n * SZ_4K);

@@ -78,11 +78,6 @@ u64 mobj_size(const struct mobj *m)
 	return READ_ONCE(m->size);
 }
 
-bool mobj_is_phys(const struct mobj *m)
-{
-	return m->phys;
-}
-
 static int phys_page(struct mobj *m, u64 off, struct mobj_page *out)
 {
 	paddr_t large = ALIGN_DOWN(m->base + off, SZ_2M);
@@ -171,11 +166,11 @@ static int shrink(struct mobj *m, u64 size)
 	if (mobj_pinned_locked(m, size, old - size))
 		err = -EBUSY;
 	else
-		err = mobj_move_locked(m, gone, size, old - size, true);
+		err = mobj_move_locked(m, gone, size, old - size);
 	if (!err)
 		m->size = size;
 	else
-		BUG_ON(mobj_move_locked(gone, m, size, old - size, true));
+		BUG_ON(mobj_move_locked(gone, m, size, old - size));
 	mutex_unlock(&m->lock);
 	if (!err)
 		mobj_zap(m, size, old - size);
@@ -198,42 +193,4 @@ int mobj_resize(struct mobj *m, u64 size)
 		m->size = size;
 	mutex_unlock(&m->lock);
 	return err;
-}
-
-/* Without memory for the temporary object the pages stay, and are zeroed where they are. */
-static void zero_in_place(struct mobj *m, u64 off, u64 end)
-{
-	while (off < end) {
-		struct mobj_page page;
-		u64 next = MIN(ALIGN_DOWN(off, PAGE_SIZE) + PAGE_SIZE, end);
-		int err;
-
-		mutex_lock(&m->lock);
-		err = mobj_page_locked(m, off, false, &page);
-		if (!err && !mobj_pinned_locked(m, off, next - off))
-			memset((char *)phys_to_virt(page.pa) + (off - page.off), 0, next - off);
-		mutex_unlock(&m->lock);
-		off = err == -ENOENT ? page.off : next;
-		resched_point();
-	}
-}
-
-void mobj_punch(struct mobj *m, u64 off, u64 len)
-{
-	struct mobj *gone;
-	int err = -ENOMEM;
-
-	if (m->phys || off >= mobj_size(m))
-		return;
-	len = MIN(len, mobj_size(m) - off);
-	gone = mobj_create_anon(mobj_size(m), true);
-	if (gone) {
-		mutex_lock(&m->lock);
-		err = mobj_move_locked(m, gone, off, len, false);
-		mutex_unlock(&m->lock);
-		mobj_zap(m, off, len);
-		mobj_put(gone);
-	}
-	if (err)
-		zero_in_place(m, off, off + len);
 }

@@ -26,7 +26,6 @@ struct mobj *mobj_create_phys(paddr_t base, u64 size, int (*gate)(void *arg),
 void mobj_get(struct mobj *m);
 void mobj_put(struct mobj *m);
 u64 mobj_size(const struct mobj *m);
-bool mobj_is_phys(const struct mobj *m);
 /* Grow or shrink an anonymous object (memfd ftruncate, brk): -ENOMEM, -EBUSY (pinned pages there). */
 int must_check mobj_resize(struct mobj *m, u64 size);
 
@@ -44,8 +43,6 @@ int must_check mobj_read(struct mobj *m, u64 off, void *dst, size_t n);
 /* Take away all CPU and nested views of [off, off+len); returns after the flushes. The caller has a
  * reference and holds no mm's lock; it may hold what comes before those (device locks). */
 void mobj_zap(struct mobj *m, u64 off, u64 len);
-/* Free the pages of [off, off+len) that are not pinned (they read as zero when touched next). */
-void mobj_punch(struct mobj *m, u64 off, u64 len);
 
 /*
  * A pin keeps [off, off+len) of objects at their physical addresses until it is released, whatever

@@ -282,39 +282,30 @@ bool mobj_pinned_locked(struct mobj *m, u64 off, u64 len)
 	return false;
 }
 
-/* Both are tables. What is pinned is found before anything moves: moving splits the shared counts. */
-static void move_pages(struct mobj_table *from, struct mobj_table *to, u64 off, u64 next, bool pinned_too)
+/* Both are tables. */
+static void move_pages(struct mobj_table *from, struct mobj_table *to, u64 off, u64 next)
 {
-	u64 stays[8] = { 0 };
+	for (; off < next; off += PAGE_SIZE) {
+		unsigned i = page_index(off);
 
-	for (u64 at = off; !pinned_too && at < next; at += PAGE_SIZE)
-		if (table_page_pinned(from, page_index(at)))
-			stays[page_index(at) / 64] |= BIT(page_index(at) % 64);
-	for (u64 at = off; at < next; at += PAGE_SIZE) {
-		unsigned i = page_index(at);
-
-		if (!from->page[i] || (stays[i / 64] & BIT(i % 64)))
+		if (!from->page[i])
 			continue;
 		to->page[i] = from->page[i];
 		from->page[i] = 0;
 	}
 }
 
-static int move_slot(u64 *from, struct mobj *to, u64 off, u64 next, bool pinned_too)
+static int move_slot(u64 *from, struct mobj *to, u64 off, u64 next)
 {
 	u64 *slot = slot_make(to, off);
 	struct mobj_table *t;
 
 	if (!slot)
 		return -ENOMEM;
-	if (*from & SLOT_WHOLE) {
-		if (!pinned_too && frame_refs(slot_frame(*from)) > 1)
-			return 0;
-		if (next - off == SZ_2M && !*slot) {
-			*slot = *from;
-			*from = 0;
-			return 0;
-		}
+	if ((*from & SLOT_WHOLE) && next - off == SZ_2M && !*slot) {
+		*slot = *from;
+		*from = 0;
+		return 0;
 	}
 	if (!*slot) {
 		t = kzalloc(sizeof(*t));
@@ -324,11 +315,11 @@ static int move_slot(u64 *from, struct mobj *to, u64 off, u64 next, bool pinned_
 	}
 	if ((*from & SLOT_WHOLE) && slot_cut(from))
 		return -ENOMEM;
-	move_pages(slot_table(*from), slot_table(*slot), off, next, pinned_too);
+	move_pages(slot_table(*from), slot_table(*slot), off, next);
 	return 0;
 }
 
-int mobj_move_locked(struct mobj *from, struct mobj *to, u64 off, u64 len, bool pinned_too)
+int mobj_move_locked(struct mobj *from, struct mobj *to, u64 off, u64 len)
 {
 	u64 end = MIN(off + len, from->ndir << 30), next;
 	int err;
@@ -339,7 +330,7 @@ int mobj_move_locked(struct mobj *from, struct mobj *to, u64 off, u64 len, bool 
 		next = slot ? MIN(ALIGN_DOWN(off, SZ_2M) + SZ_2M, end) : ALIGN_DOWN(off, SZ_1G) + SZ_1G;
 		if (!slot || !*slot)
 			continue;
-		err = move_slot(slot, to, off, next, pinned_too);
+		err = move_slot(slot, to, off, next);
 		if (err)
 			return err;
 		resched_point();

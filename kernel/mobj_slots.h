@@ -57,9 +57,9 @@ s64 must_check mobj_run_locked(struct mobj *m, u64 off, u64 end, paddr_t *pa);
 /* Let go of the pages of [off, off+len), pinned ones too: a pin keeps its frames. Nobody may see
  * them any more. What cannot be cut for want of memory stays: -ENOMEM. */
 int mobj_discard_locked(struct mobj *m, u64 off, u64 len);
-/* Move the pages of [off, off+len) of `from` to the same place in `to` (of the same size), those that
- * are pinned only if asked for. -ENOMEM: some have not been moved; moving them back cannot fail. */
-int must_check mobj_move_locked(struct mobj *from, struct mobj *to, u64 off, u64 len, bool pinned_too);
+/* Move the pages of [off, off+len) of `from` to the same place in `to` (of the same size).
+ * -ENOMEM: some have not been moved; moving them back cannot fail. */
+int must_check mobj_move_locked(struct mobj *from, struct mobj *to, u64 off, u64 len);
 bool mobj_pinned_locked(struct mobj *m, u64 off, u64 len);
 int must_check mobj_dir_resize(struct mobj *m, u64 size);
 void mobj_dir_free(struct mobj *m);

@@ -162,7 +162,6 @@ void linux_user_trap(struct user_regs *regs, unsigned trap, u64 addr, int err);
 void linux_return_to_user(struct user_regs *regs);
 
 /* ---- kernel/futex.c ---- */
-#define FUTEX_FOREVER WAIT_FOREVER
 int futex_wait(uaddr_t addr, u32 val, u32 bitset, bool shared, u64 deadline_ns);
 int futex_wake(uaddr_t addr, unsigned n, u32 bitset, bool shared);
 int futex_requeue(uaddr_t addr, unsigned nwake, unsigned nmove, uaddr_t to, const u32 *cmp, bool shared);

@@ -27,11 +27,6 @@ struct thread *thread_current(void)
 	return thread_self();
 }
 
-unsigned thread_cpu(const struct thread *t)
-{
-	return READ_ONCE(t->cpu);
-}
-
 u64 sched_online_mask(void)
 {
 	return READ_ONCE(online_mask);
@@ -122,8 +117,6 @@ picked:
 	prev->runtime_ns += now - prev->started_ns;
 	prev->slice_used_ns += now - prev->started_ns;
 	next->started_ns = now;
-	if (prev->switch_ops && prev->state != THREAD_DEAD)
-		prev->switch_ops->out(prev->switch_arg);
 	if (prev->state == THREAD_DEAD)
 		c->dead = prev;
 	c->current = next;
@@ -147,8 +140,6 @@ void sched_finish_switch(void)
 	spin_unlock(&c->lock, false);
 	if (dead)
 		thread_bury(dead);
-	if (t->switch_ops)
-		t->switch_ops->in(t->switch_arg);
 	if (t->is_user && thread_interrupted())
 		arch_need_resched();
 	arch_irq_restore(on);
@@ -208,16 +199,6 @@ void thread_yield(void)
 bool thread_must_yield(void)
 {
 	return must_switch(this_cpu()) || thread_interrupted();
-}
-
-void thread_set_switch_ops(const struct thread_switch_ops *ops, void *arg)
-{
-	struct thread *t = thread_current();
-	bool on = arch_irq_save();
-
-	t->switch_ops = ops;
-	t->switch_arg = arg;
-	arch_irq_restore(on);
 }
 
 void sched_timer(void)

@@ -23,7 +23,6 @@ enum thread_state {
 
 /* Policies are Linux's numbers. Priority 0 is SCHED_OTHER, 1..99 SCHED_FIFO, -1 the idle thread. */
 #define THREAD_OTHER 0
-#define THREAD_FIFO 1
 #define THREAD_PRIO_IDLE (-1)
 #define THREAD_SLICE_NS (10 * NS_PER_MS)
 
@@ -37,8 +36,6 @@ struct thread {
 	struct arch_context context;
 	struct arch_user user;     /* meaningful when is_user */
 	struct process *process;   /* NULL in a kernel thread */
-	const struct thread_switch_ops *switch_ops;
-	void *switch_arg;
 	void *kstack;              /* lowest address */
 	paddr_t root;              /* page table of a program, 0: the kernel's own */
 	bool is_user;
@@ -139,9 +136,8 @@ u64 sched_online_mask(void);
 /* Earliest of timers and slice goes to the hardware. Interrupts off. */
 void sched_timer_program(struct cpu *c);
 
-/* waitq_wake for who holds q->lock; waitq_add at the head of the queue. */
+/* waitq_wake for who holds q->lock. */
 void waitq_wake_locked(struct waitq *q, unsigned n);
-void waitq_add_first(struct waitq *q, struct waiter *w);
 
 /* kernel/timer.c: run what has expired; the next one's time or ~0. Interrupts off. */
 void ktimer_run_expired(struct cpu *c);

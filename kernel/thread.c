@@ -64,7 +64,6 @@ void thread_exit(void)
 	struct thread *t = thread_current();
 
 	arch_irq_save();
-	t->switch_ops = NULL;
 	WRITE_ONCE(t->state, THREAD_DEAD);
 	schedule();
 	panic("a dead thread runs");

@@ -22,12 +22,11 @@ struct spinlock {
 	u32 next, serving;
 };
 #define SPINLOCK_INIT { 0, 0 }
-/* Returns whether interrupts were on; pass that to spin_unlock. While spinning it serves IPIs. */
-static inline bool must_check spin_lock(struct spinlock *l);
 /* Until the ticket is served (kernel/spinlock.c). */
 void spin_wait(struct spinlock *l, u32 ticket);
 
-static inline bool spin_lock(struct spinlock *l)
+/* Returns whether interrupts were on; pass that to spin_unlock. While spinning it serves IPIs. */
+static inline bool must_check spin_lock(struct spinlock *l)
 {
 	bool on = arch_irq_save();
 	u32 ticket = __atomic_fetch_add(&l->next, 1, __ATOMIC_ACQ_REL);
@@ -117,17 +116,6 @@ void thread_yield(void);
 void thread_sleep_until(u64 ns); /* ends early when the thread must die */
 /* True when the current thread must leave ring 0 soon (killed, or a signal waits). */
 bool thread_interrupted(void);
-/* The CPU a thread runs on or ran last (to kick a vCPU, to steer an interrupt). */
-unsigned thread_cpu(const struct thread *t);
-/*
- * Called by the scheduler when the *current* thread leaves / comes back to a CPU: a vCPU saves and
- * restores what the CPU holds of its guest. NULL ops: none.
- */
-struct thread_switch_ops {
-	void (*out)(void *arg);
-	void (*in)(void *arg);
-};
-void thread_set_switch_ops(const struct thread_switch_ops *ops, void *arg);
 /* Before entering a guest with interrupts off: true when the thread must not enter now (somebody
  * else should run, signal, death); the caller enables interrupts and calls resched_point(). */
 bool thread_must_yield(void);

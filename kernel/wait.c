@@ -29,15 +29,6 @@ void waitq_add(struct waitq *q, struct waiter *w)
 	spin_unlock(&q->lock, on);
 }
 
-void waitq_add_first(struct waitq *q, struct waiter *w)
-{
-	bool on = spin_lock(&q->lock);
-
-	TAILQ_INSERT_HEAD(&q->waiters, w, link);
-	w->queued = true;
-	spin_unlock(&q->lock, on);
-}
-
 void waitq_remove(struct waitq *q, struct waiter *w)
 {
 	bool on = spin_lock(&q->lock);
