@@ -37,7 +37,8 @@ struct epoll {
 
 static struct mutex epoll_mutex = MUTEX_INIT(epoll_mutex);
 
-static void item_mark(struct epoll_item *i)
+/* Onto the ready list, without a word to those who wait. */
+static void item_enlist(struct epoll_item *i)
 {
 	struct epoll *ep = i->ep;
 	bool on = spin_lock(&ep->lock);
@@ -46,7 +47,12 @@ static void item_mark(struct epoll_item *i)
 		TAILQ_INSERT_TAIL(&ep->ready, i, ready_link);
 	i->is_ready = true;
 	spin_unlock(&ep->lock, on);
-	waitq_wake_all(&ep->wq);
+}
+
+static void item_mark(struct epoll_item *i)
+{
+	item_enlist(i);
+	waitq_wake_all(&i->ep->wq);
 }
 
 static void item_fire(struct poll_table *pt)
@@ -217,16 +223,6 @@ static struct epoll_item *ready_take(struct epoll *ep)
 	return i;
 }
 
-static void ready_put_back(struct epoll *ep, struct epoll_item *i)
-{
-	bool on = spin_lock(&ep->lock);
-
-	if (!i->is_ready)
-		TAILQ_INSERT_TAIL(&ep->ready, i, ready_link);
-	i->is_ready = true;
-	spin_unlock(&ep->lock, on);
-}
-
 /* Fill `out`; at most one look at each item that is ready now. */
 static int collect(struct epoll *ep, struct epoll_ready *out, int max)
 {
@@ -247,7 +243,7 @@ static int collect(struct epoll *ep, struct epoll_ready *out, int max)
 			again[nagain++] = i;
 	}
 	for (unsigned k = 0; k < nagain; k++)
-		ready_put_back(ep, again[k]);
+		item_enlist(again[k]);
 	mutex_unlock(&epoll_mutex);
 	return n;
 }

@@ -52,8 +52,7 @@ struct fd_table *fd_table_copy(struct fd_table *from)
 		}
 		memcpy(t->slot, from->slot, cap * sizeof(*t->slot));
 		for (unsigned i = 0; i < cap; i++)
-			if (t->slot[i].file)
-				file_get(t->slot[i].file);
+			file_get(t->slot[i].file);
 		spin_unlock(&from->lock, on);
 		return t;
 	}
@@ -64,27 +63,31 @@ void fd_table_put(struct fd_table *t)
 	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (unsigned i = 0; i < t->cap; i++) {
-		if (t->slot[i].file)
-			file_put(t->slot[i].file);
+		file_put(t->slot[i].file);
 		fd_resched(i);
 	}
 	kfree(t->slot);
 	kfree(t);
 }
 
+/* Empty a slot, or only one that closes on exec: what was in it, for the caller to put. */
+static struct file *slot_take(struct fd_table *t, unsigned fd, bool cloexec_only)
+{
+	bool on = spin_lock(&t->lock);
+	struct file *f = NULL;
+
+	if (fd < t->cap && (!cloexec_only || t->slot[fd].cloexec)) {
+		f = t->slot[fd].file;
+		t->slot[fd] = (struct fd_slot){ NULL, false };
+	}
+	spin_unlock(&t->lock, on);
+	return f;
+}
+
 void fd_close_on_exec(struct fd_table *t)
 {
 	for (unsigned i = 0; i < READ_ONCE(t->cap); i++) {
-		bool on = spin_lock(&t->lock);
-		struct file *f = NULL;
-
-		if (t->slot[i].cloexec) {
-			f = t->slot[i].file;
-			t->slot[i] = (struct fd_slot){ NULL, false };
-		}
-		spin_unlock(&t->lock, on);
-		if (f)
-			file_put(f);
+		file_put(slot_take(t, i, true));
 		fd_resched(i);
 	}
 }
@@ -103,8 +106,7 @@ struct file *file_from_fd(int fd)
 
 	if ((unsigned)fd < t->cap)
 		f = t->slot[fd].file;
-	if (f)
-		file_get(f);
+	file_get(f);
 	spin_unlock(&t->lock, on);
 	return f;
 }
@@ -185,22 +187,14 @@ int fd_install_at(struct file *f, unsigned fd, bool cloexec)
 	old = t->slot[fd].file;
 	t->slot[fd] = (struct fd_slot){ f, cloexec };
 	spin_unlock(&t->lock, on);
-	if (old)
-		file_put(old);
+	file_put(old);
 	return (int)fd;
 }
 
 int fd_close(unsigned fd)
 {
-	struct fd_table *t = thread_self()->process->fds;
-	struct file *f = NULL;
-	bool on = spin_lock(&t->lock);
+	struct file *f = slot_take(thread_self()->process->fds, fd, false);
 
-	if (fd < t->cap) {
-		f = t->slot[fd].file;
-		t->slot[fd] = (struct fd_slot){ NULL, false };
-	}
-	spin_unlock(&t->lock, on);
 	if (!f)
 		return -EBADF;
 	file_put(f);
@@ -240,8 +234,7 @@ bool fd_next(struct fd_table *t, unsigned *fd, struct file **f)
 	while (*fd < t->cap && !t->slot[*fd].file)
 		++*fd;
 	*f = *fd < t->cap ? t->slot[*fd].file : NULL;
-	if (*f)
-		file_get(*f);
+	file_get(*f);
 	spin_unlock(&t->lock, on);
 	return *f != NULL;
 }

@@ -23,17 +23,17 @@ struct file *file_create(const struct file_ops *ops, int flags, void *priv)
 
 void file_get(struct file *f)
 {
-	__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+	if (f)
+		__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
 }
 
 void file_put(struct file *f)
 {
-	if (__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+	if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	epoll_file_released(f);
 	if (f->ops && f->ops->release)
 		f->ops->release(f);
-	if (f->node)
-		node_put(f->node);
+	node_put(f->node);
 	kfree(f);
 }

@@ -42,6 +42,7 @@ struct file {
 };
 /* A file with one reference; NULL: no memory. */
 struct file *file_create(const struct file_ops *ops, int flags, void *priv);
+/* NULL: nothing to do. */
 void file_get(struct file *f);
 void file_put(struct file *f);
 /* Descriptors of the current process. file_from_fd takes a reference; NULL: -EBADF. */

@@ -205,8 +205,7 @@ bool mm_next_vma(struct mm *mm, uaddr_t *addr, struct mm_vma_info *out)
 	v = vma_find_from(mm, *addr);
 	if (v) {
 		*out = (struct mm_vma_info){ v->start, v->end, v->prot, v->flags, v->off, v->file };
-		if (v->file)
-			file_get(v->file);
+		file_get(v->file);
 		*addr = v->end;
 	}
 	mutex_unlock(&mm->lock);

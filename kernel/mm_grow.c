@@ -145,10 +145,7 @@ static void remap_move(struct mm *mm, struct remap *r)
 	vma_cut(mm, r->old, &r->spare[2][0]);
 	vma_cut(mm, r->old + r->old_len, &r->spare[2][1]);
 	v = vma_find(mm, r->old);
-	*moved = *v;
-	mobj_get(moved->obj);
-	if (moved->file)
-		file_get(moved->file);
+	vma_copy(moved, v);
 	moved->start = r->to;
 	moved->end = r->to + r->new_len;
 	r->fresh = NULL;

@@ -50,16 +50,20 @@ struct vma *vma_prev(struct vma *v)
 	return vma_tree_RB_PREV(v);
 }
 
+void vma_copy(struct vma *v, const struct vma *from)
+{
+	*v = *from;
+	mobj_get(v->obj);
+	file_get(v->file);
+}
+
 struct vma *vma_create(const struct vma *proto)
 {
 	struct vma *v = kmalloc(sizeof(*v));
 
 	if (!v)
 		return NULL;
-	*v = *proto;
-	mobj_get(v->obj);
-	if (v->file)
-		file_get(v->file);
+	vma_copy(v, proto);
 	return v;
 }
 
@@ -93,8 +97,7 @@ void vma_bury(struct vma *dead)
 
 		dead = v->next_dead;
 		mobj_put(v->obj);
-		if (v->file)
-			file_put(v->file);
+		file_put(v->file);
 		kfree(v);
 	}
 }
@@ -120,12 +123,9 @@ void vma_cut(struct mm *mm, uaddr_t addr, struct vma **spare)
 	if (!v || v->start == addr)
 		return;
 	*spare = NULL;
-	*upper = *v;
+	vma_copy(upper, v);
 	upper->start = addr;
 	upper->off = v->off + (addr - v->start);
-	mobj_get(upper->obj);
-	if (upper->file)
-		file_get(upper->file);
 	v->end = addr;
 	vma_insert(mm, upper);
 }

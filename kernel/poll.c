@@ -119,8 +119,7 @@ s64 poll_wait_fds(struct poll_fd *fds, unsigned n, u64 deadline_ns)
 	r = poll_files(fds, n, files, &p, deadline_ns);
 	poll_table_clear(&p.table);
 	for (unsigned i = 0; i < n; i++) {
-		if (files[i])
-			file_put(files[i]);
+		file_put(files[i]);
 		if (i % 512 == 511)
 			resched_point();
 	}

@@ -68,8 +68,7 @@ static s64 maps_show(struct node *n, char *buf, size_t cap)
 			 (unsigned long long)v.end, v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
 			 v.prot & PROT_EXEC ? 'x' : '-', (v.flags & MAP_TYPE) == MAP_PRIVATE ? 'p' : 's',
 			 (unsigned long long)v.off, v.file ? "                   " : "", vma_name(&v, name, sizeof(name)));
-		if (v.file)
-			file_put(v.file);
+		file_put(v.file);
 		resched_point();
 	}
 	return (s64)t.len;

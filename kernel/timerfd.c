@@ -51,8 +51,9 @@ static void go_on(struct timerfd *t)
 	ktimer_arm(&t->timer, t->when);
 }
 
-static void times_now(struct timerfd *t, struct timerfd_times *out)
+void timerfd_get(struct file *f, struct timerfd_times *out)
 {
+	struct timerfd *t = f->priv;
 	bool on = spin_lock(&t->wq.lock);
 	u64 now;
 
@@ -69,7 +70,7 @@ void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_t
 	bool on;
 
 	mutex_lock(&t->setting);
-	times_now(t, old);
+	timerfd_get(f, old);
 	on = spin_lock(&t->wq.lock);
 	t->interval = 0; /* a timer that is firing now is not armed again by a reader */
 	t->rests = false;
@@ -83,11 +84,6 @@ void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_t
 	if (n->value_ns)
 		ktimer_arm(&t->timer, n->value_ns);
 	mutex_unlock(&t->setting);
-}
-
-void timerfd_get(struct file *f, struct timerfd_times *out)
-{
-	times_now(f->priv, out);
 }
 
 static bool take(struct timerfd *t, u64 *value)

@@ -65,7 +65,8 @@ struct vma *vma_find(struct mm *mm, uaddr_t addr);      /* that covers addr */
 struct vma *vma_find_from(struct mm *mm, uaddr_t addr); /* first that ends above addr */
 struct vma *vma_next(struct vma *v);
 struct vma *vma_prev(struct vma *v);
-/* A copy of *proto with references on object and file, in no tree; NULL: no memory. */
+/* A copy with its own references on object and file, in no tree. NULL: no memory for it. */
+void vma_copy(struct vma *v, const struct vma *from);
 struct vma *vma_create(const struct vma *proto);
 void vma_insert(struct mm *mm, struct vma *v);
 /* Out of tree and views, onto *dead; its object and file stay referenced until vma_bury(). */

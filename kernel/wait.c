@@ -129,7 +129,7 @@ void mutex_init(struct mutex *m)
 	waitq_init(&m->waiters);
 }
 
-static inline bool mutex_try(struct mutex *m)
+bool mutex_trylock(struct mutex *m)
 {
 	struct thread *none = NULL;
 
@@ -137,21 +137,16 @@ static inline bool mutex_try(struct mutex *m)
 					   __ATOMIC_RELAXED);
 }
 
-bool mutex_trylock(struct mutex *m)
-{
-	return mutex_try(m);
-}
-
 static void mutex_wait(struct mutex *m) __attribute__((noinline));
 static void mutex_wait(struct mutex *m)
 {
 	BUG_ON(mutex_held(m));
-	wait_event_hard(&m->waiters, mutex_try(m), WAIT_FOREVER);
+	wait_event_hard(&m->waiters, mutex_trylock(m), WAIT_FOREVER);
 }
 
 void mutex_lock(struct mutex *m)
 {
-	if (__builtin_expect(!mutex_try(m), 0))
+	if (__builtin_expect(!mutex_trylock(m), 0))
 		mutex_wait(m);
 }
 
