@@ -20,27 +20,11 @@ static const u8 madt_length[] = {
 #define MCFG_ENTRY_SIZE 16u
 #define MCFG_BUS_SIZE 0x100000ull
 
-static u16 get16(const u8 *p)
+static u64 field(const u8 *p, unsigned bytes)
 {
-	u16 v;
+	u64 v = 0;
 
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u32 get32(const u8 *p)
-{
-	u32 v;
-
-	memcpy(&v, p, sizeof(v));
-	return v;
-}
-
-static u64 get64(const u8 *p)
-{
-	u64 v;
-
-	memcpy(&v, p, sizeof(v));
+	memcpy(&v, p, bytes);
 	return v;
 }
 
@@ -61,11 +45,12 @@ static void add_cpu(struct acpi_madt *m, u32 apic_id, u32 flags)
 static void add_ioapic(struct acpi_madt *m, const u8 *e)
 {
 	if (m->nioapics == ARRAY_SIZE(m->ioapic)) {
-		log_warn("MADT: no room for IOAPIC %u at 0x%x; its pins stay unused", e[2], get32(e + 4));
+		log_warn("MADT: no room for IOAPIC %u at 0x%llx; its pins stay unused", e[2],
+			 (unsigned long long)field(e + 4, 4));
 		return;
 	}
 	m->ioapic[m->nioapics++] = (struct acpi_ioapic){
-		.id = e[2], .base = get32(e + 4), .gsi_base = get32(e + 8),
+		.id = e[2], .base = field(e + 4, 4), .gsi_base = field(e + 8, 4),
 	};
 }
 
@@ -76,8 +61,8 @@ static void add_override(struct acpi_madt *m, const u8 *e)
 		return;
 	}
 	m->override[m->noverrides].bus_irq = e[3];
-	m->override[m->noverrides].gsi = get32(e + 4);
-	m->override[m->noverrides++].flags = get16(e + 8);
+	m->override[m->noverrides].gsi = field(e + 4, 4);
+	m->override[m->noverrides++].flags = field(e + 8, 2);
 }
 
 static void madt_entry(struct acpi_madt *m, const u8 *e)
@@ -85,10 +70,10 @@ static void madt_entry(struct acpi_madt *m, const u8 *e)
 	switch (e[0]) {
 	case MADT_CPU:
 		if (e[3] != 0xff)
-			add_cpu(m, e[3], get32(e + 4));
+			add_cpu(m, e[3], field(e + 4, 4));
 		break;
 	case MADT_X2APIC:
-		add_cpu(m, get32(e + 4), get32(e + 8));
+		add_cpu(m, field(e + 4, 4), field(e + 8, 4));
 		break;
 	case MADT_IOAPIC:
 		add_ioapic(m, e);
@@ -97,7 +82,7 @@ static void madt_entry(struct acpi_madt *m, const u8 *e)
 		add_override(m, e);
 		break;
 	case MADT_LAPIC_ADDRESS:
-		m->lapic = get64(e + 4);
+		m->lapic = field(e + 4, 8);
 		break;
 	}
 }
@@ -115,7 +100,7 @@ int acpi_parse_madt(const struct acpi_header *t, struct acpi_madt *out)
 		log_err("MADT: length %u is less than %u", length, MADT_ENTRIES);
 		return -EBADMSG;
 	}
-	out->lapic = get32(p + MADT_LAPIC);
+	out->lapic = field(p + MADT_LAPIC, 4);
 	for (off = MADT_ENTRIES; off < length; off += p[off + 1]) {
 		u8 type = p[off], len;
 
@@ -150,8 +135,8 @@ int acpi_parse_mcfg(const struct acpi_header *t, struct acpi_mcfg_entry *out, un
 	}
 	for (u32 off = MCFG_ENTRIES; off < length; off += MCFG_ENTRY_SIZE) {
 		struct acpi_mcfg_entry e = {
-			.base = get64(p + off),
-			.segment = get16(p + off + 8),
+			.base = field(p + off, 8),
+			.segment = field(p + off + 8, 2),
 			.bus_first = p[off + 10],
 			.bus_last = p[off + 11],
 		};

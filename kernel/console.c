@@ -101,9 +101,7 @@ static s64 console_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 		return 0;
 	do {
 		if (!input_ready()) {
-			if (f->flags & O_NONBLOCK)
-				return -EAGAIN;
-			r = wait_event(&input.wq, input_ready(), WAIT_FOREVER);
+			r = file_wait(f, &input.wq, input_ready());
 			if (r)
 				return r;
 		}

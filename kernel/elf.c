@@ -103,8 +103,6 @@ int elf_parse(const u8 *file, u64 size, struct elf_program *out, const char **wh
 			r = segment_add(out, &p, size, why);
 		else if (p.p_type == PT_INTERP)
 			r = interpreter_set(out, file, size, &p, why);
-		else if (p.p_type == PT_GNU_STACK)
-			out->exec_stack = p.p_flags & PF_X;
 	}
 	if (r)
 		return r;

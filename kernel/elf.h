@@ -21,7 +21,6 @@ struct elf_program {
 	unsigned segments;
 	struct elf_segment segment[ELF_MAX_SEGMENTS];
 	const char *interpreter; /* PT_INTERP's string in the file, or NULL */
-	bool exec_stack;
 };
 /* 0; -ENOEXEC with *why set to a few words: what is wrong. Every offset in *out lies in the file. */
 int must_check elf_parse(const u8 *file, u64 size, struct elf_program *out, const char **why);

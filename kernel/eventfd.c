@@ -131,9 +131,7 @@ static s64 eventfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	if (n < sizeof(value))
 		return -EINVAL;
 	if (!take(e, &value)) {
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		r = wait_event(&e->wq, take(e, &value), WAIT_FOREVER);
+		r = file_wait(f, &e->wq, take(e, &value));
 		if (r)
 			return r;
 	}
@@ -167,9 +165,7 @@ static s64 eventfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	if (value == COUNT_MAX)
 		return -EINVAL;
 	if (!give(e, value)) {
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		r = wait_event(&e->wq, give(e, value), WAIT_FOREVER);
+		r = file_wait(f, &e->wq, give(e, value));
 		if (r)
 			return r;
 	}

@@ -272,8 +272,5 @@ void exec_commit(struct exec_image *img, struct exec_args *a, struct user_regs *
 /* The exit path to ring 3 sets selectors and masks the flags. */
 void user_regs_init(struct user_regs *regs, uaddr_t entry, uaddr_t sp)
 {
-	memset(regs, 0, sizeof(*regs));
-	regs->rip = entry;
-	regs->rsp = sp;
-	regs->rflags = 0x202;
+	*regs = (struct user_regs){ .rip = entry, .rsp = sp, .rflags = 0x202 };
 }

@@ -5,7 +5,6 @@
  */
 #include <linux/fcntl.h>
 #include <linux/mman.h>
-#include <stdio.h>
 
 #include "kernel/frames.h"
 #include "kernel/mobj.h"
@@ -19,31 +18,36 @@ struct memfd {
 	struct mobj *obj;
 	struct mutex lock; /* size and resizing */
 	u64 size;          /* bytes, not rounded */
-	char name[64];
 };
+
+/* Through a buffer of our own; what was moved before an error counts. */
+static s64 move(struct memfd *m, uaddr_t buf, size_t n, u64 *pos, bool in)
+{
+	char bounce[BOUNCE];
+	size_t done = 0;
+	int r = 0;
+
+	while (done < n) {
+		size_t part = MIN(n - done, sizeof(bounce));
+
+		r = in ? copy_from_user(bounce, buf + done, part) : mobj_read(m->obj, *pos, bounce, part);
+		if (!r)
+			r = in ? mobj_write(m->obj, *pos, bounce, part) : copy_to_user(buf + done, bounce, part);
+		if (r)
+			break;
+		*pos += part;
+		done += part;
+		resched_point();
+	}
+	return done ? (s64)done : r;
+}
 
 static s64 memfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 {
 	struct memfd *m = f->priv;
 	u64 size = READ_ONCE(m->size);
-	char bounce[BOUNCE];
-	size_t done = 0;
-	int r = 0;
 
-	n = *pos < size ? MIN(n, size - *pos) : 0;
-	while (done < n && !r) {
-		size_t part = MIN(n - done, sizeof(bounce));
-
-		r = mobj_read(m->obj, *pos, bounce, part);
-		if (!r)
-			r = copy_to_user(buf + done, bounce, part);
-		if (!r) {
-			*pos += part;
-			done += part;
-			resched_point();
-		}
-	}
-	return done ? (s64)done : r;
+	return move(m, buf, *pos < size ? MIN(n, size - *pos) : 0, pos, false);
 }
 
 static int memfd_truncate(struct file *f, u64 size)
@@ -75,27 +79,13 @@ static int memfd_truncate(struct file *f, u64 size)
 static s64 memfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 {
 	struct memfd *m = f->priv;
-	char bounce[BOUNCE];
-	size_t done = 0;
 	int r = 0;
 
 	if (*pos > MEMFD_MAX || n > MEMFD_MAX - *pos)
 		return -EFBIG;
 	if (*pos + n > READ_ONCE(m->size))
 		r = memfd_truncate(f, *pos + n);
-	while (done < n && !r) {
-		size_t part = MIN(n - done, sizeof(bounce));
-
-		r = copy_from_user(bounce, buf + done, part);
-		if (!r)
-			r = mobj_write(m->obj, *pos, bounce, part);
-		if (!r) {
-			*pos += part;
-			done += part;
-			resched_point();
-		}
-	}
-	return done ? (s64)done : r;
+	return r ? r : move(m, buf, n, pos, true);
 }
 
 static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
@@ -167,7 +157,7 @@ static const struct file_ops memfd_ops = {
 	.truncate = memfd_truncate, .release = memfd_release,
 };
 
-struct file *memfd_create_file(const char *name)
+struct file *memfd_create_file(void)
 {
 	struct memfd *m = kzalloc(sizeof(*m));
 	struct file *f;
@@ -178,7 +168,6 @@ struct file *memfd_create_file(const char *name)
 	if (!m->obj)
 		goto no_object;
 	mutex_init(&m->lock);
-	snprintf(m->name, sizeof(m->name), "%s", name);
 	f = file_create(&memfd_ops, O_RDWR, m);
 	if (f)
 		return f;

@@ -19,6 +19,6 @@ void timerfd_get(struct file *f, struct timerfd_times *out);
 
 /* Both ends, each with one reference; -ENOMEM. */
 int pipe_create(int flags, struct file **reader, struct file **writer);
-struct file *memfd_create_file(const char *name);
+struct file *memfd_create_file(void);
 
 #endif

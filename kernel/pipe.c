@@ -66,9 +66,7 @@ static s64 pipe_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 		mutex_unlock(&p->lock);
 		if (!READ_ONCE(p->writers))
 			return 0;
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		r = wait_event(&p->wq, used(p) || !READ_ONCE(p->writers), WAIT_FOREVER);
+		r = file_wait(f, &p->wq, used(p) || !READ_ONCE(p->writers));
 		if (r)
 			return r;
 	}
@@ -108,10 +106,7 @@ static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 			r = broken();
 			break;
 		}
-		r = -EAGAIN;
-		if (f->flags & O_NONBLOCK)
-			break;
-		r = wait_event(&p->wq, PIPE_SIZE - used(p) >= need || !READ_ONCE(p->readers), WAIT_FOREVER);
+		r = file_wait(f, &p->wq, PIPE_SIZE - used(p) >= need || !READ_ONCE(p->readers));
 		if (r)
 			break;
 	}
@@ -176,20 +171,16 @@ int pipe_create(int flags, struct file **reader, struct file **writer)
 	p->readers = p->writers = 1;
 	p->ends = 2;
 	*reader = file_create(&reader_ops, flags | O_RDONLY, p);
-	*writer = file_create(&writer_ops, flags | O_WRONLY, p);
-	if (*reader && *writer)
-		return 0;
-	/* A file that was made takes its end along; the other end is closed by hand. */
-	if (*reader) {
-		p->writers = 0;
-		p->ends = 1;
-		file_put(*reader);
-	} else if (*writer) {
-		p->readers = 0;
-		p->ends = 1;
-		file_put(*writer);
-	} else {
+	if (!*reader) {
 		kfree(p);
+		return -ENOMEM;
 	}
+	*writer = file_create(&writer_ops, flags | O_WRONLY, p);
+	if (*writer)
+		return 0;
+	/* The reader takes its end along; the other one was never opened. */
+	p->writers = 0;
+	p->ends = 1;
+	file_put(*reader);
 	return -ENOMEM;
 }

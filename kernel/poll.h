@@ -11,6 +11,10 @@
 
 #include "kernel/file.h"
 
+/* What a read or write does that finds cond false: 0 when cond is true, -EAGAIN, -EINTR. */
+#define file_wait(f, q, cond)                                                            \
+	((f)->flags & O_NONBLOCK ? -EAGAIN : wait_event(q, cond, WAIT_FOREVER))
+
 struct poll_entry {
 	struct waiter w;
 	struct waitq *q;

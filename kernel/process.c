@@ -75,7 +75,6 @@ struct process *process_create(struct process *parent)
 	waitq_init(&p->threads_changed);
 	waitq_init(&p->child_changed);
 	waitq_init(&p->vfork_done);
-	p->started_ns = arch_now_ns();
 	if (parent) {
 		memcpy(p->name, parent->name, sizeof(p->name));
 		memcpy(p->exe, parent->exe, sizeof(p->exe));

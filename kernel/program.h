@@ -66,7 +66,6 @@ struct process {
 	struct signal_action action[SIGNALS];
 	u64 sig_pending;
 	u32 sig_sender[SIGNALS];      /* pid of the last sender */
-	u64 started_ns;
 };
 
 /* ---- kernel/process.c ---- */

@@ -17,7 +17,6 @@
 enum pt_prot { PT_READ = 1, PT_WRITE = 2, PT_EXEC = 4, PT_UNCACHED = 8, PT_USER = 16, PT_SNOOP = 32 };
 
 struct pt_format {
-	const char *name;
 	u64 addr_mask;                 /* bits of an entry that hold the address */
 	u64 table;                     /* bits set in an entry that points to a table */
 	u64 large;                     /* bit that makes an upper-level entry a leaf */
@@ -49,8 +48,7 @@ struct pt_trash {
 	u64 count;
 	struct pt *pt;
 };
-#define PT_TRASH_INIT { FRAME_NONE_PT, 0, NULL }
-#define FRAME_NONE_PT (~0ull)
+#define PT_TRASH_INIT { FRAME_NONE, 0, NULL }
 
 int must_check pt_init(struct pt *pt, const struct pt_format *fmt, unsigned levels, unsigned max_leaf,
 		       bool flush);

@@ -58,7 +58,6 @@ static unsigned x86_prot(u64 leaf)
 }
 
 const struct pt_format pt_x86 = {
-	.name = "x86",
 	.addr_mask = ADDRESS,
 	.table = X86_P | X86_W | X86_U | X86_A,
 	.large = X86_PS,
@@ -94,7 +93,6 @@ static unsigned sl_prot(u64 leaf)
 }
 
 const struct pt_format pt_vtd_sl = {
-	.name = "VT-d second stage",
 	.addr_mask = ADDRESS,
 	.table = SL_R | SL_W,
 	.large = SL_SP,

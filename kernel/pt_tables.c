@@ -97,7 +97,7 @@ void pt_trash_free(struct pt_trash *trash)
 			frame_put_zeroed(page);
 		resched_point();
 	}
-	trash->head = FRAME_NONE_PT;
+	trash->head = FRAME_NONE;
 }
 
 void pt_split(struct pt *pt, u64 *entry, unsigned level)

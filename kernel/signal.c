@@ -50,33 +50,11 @@ static void post(struct process *p, struct thread *t, int sig, int sender)
 	}
 }
 
-int signal_send_process(struct process *p, int sig, int sender)
+/* To one thread, or (NULL) to whichever of the process's threads does not block it. */
+static int send(struct process *p, struct thread *to, int sig, int sender)
 {
-	struct thread *t;
-	bool on;
-
-	if (sig < 0 || sig > SIGNALS)
-		return -EINVAL;
-	if (!sig)
-		return 0;
-	if (sig == SIGKILL) {
-		process_kill(p);
-		return 0;
-	}
-	on = spin_lock(&p->lock);
-	TAILQ_FOREACH(t, &p->threads, process_link)
-		if (!(t->sig_mask & SIG_BIT(sig)))
-			break;
-	if (!p->exiting && (!signal_ignored(p, sig) || !t))
-		post(p, t, sig, sender);
-	spin_unlock(&p->lock, on);
-	return 0;
-}
-
-int signal_send_thread(struct thread *t, int sig, int sender)
-{
-	struct process *p = t->process;
-	bool on;
+	struct thread *t = to;
+	bool on, blocked;
 
 	if (sig < 0 || sig > SIGNALS)
 		return -EINVAL;
@@ -87,10 +65,25 @@ int signal_send_thread(struct thread *t, int sig, int sender)
 		return 0;
 	}
 	on = spin_lock(&p->lock);
-	if (!p->exiting && (!signal_ignored(p, sig) || (t->sig_mask & SIG_BIT(sig))))
+	if (!to)
+		TAILQ_FOREACH(t, &p->threads, process_link)
+			if (!(t->sig_mask & SIG_BIT(sig)))
+				break;
+	blocked = !t || (t->sig_mask & SIG_BIT(sig));
+	if (!p->exiting && (!signal_ignored(p, sig) || blocked))
 		post(p, t, sig, sender);
 	spin_unlock(&p->lock, on);
 	return 0;
+}
+
+int signal_send_process(struct process *p, int sig, int sender)
+{
+	return send(p, NULL, sig, sender);
+}
+
+int signal_send_thread(struct thread *t, int sig, int sender)
+{
+	return send(t->process, t, sig, sender);
 }
 
 /* A thread on the list belongs to a live process for as long as registry_lock is held. */

@@ -107,9 +107,7 @@ static s64 timerfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	if (n < sizeof(value))
 		return -EINVAL;
 	if (!take(t, &value)) {
-		if (f->flags & O_NONBLOCK)
-			return -EAGAIN;
-		r = wait_event(&t->wq, take(t, &value), WAIT_FOREVER);
+		r = file_wait(f, &t->wq, take(t, &value));
 		if (r)
 			return r;
 	}

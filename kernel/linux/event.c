@@ -277,6 +277,6 @@ s64 sys_memfd_create(struct user_regs *r)
 	n = copy_string_from_user(name, ARG0(r), sizeof(name));
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EINVAL : n;
-	f = memfd_create_file(name);
+	f = memfd_create_file();
 	return f ? fd_install(f, flags & MFD_CLOEXEC) : -ENOMEM;
 }
