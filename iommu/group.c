@@ -364,16 +364,6 @@ void iommu_group_leave(struct pci_dev *d)
 	d->group = NULL;
 }
 
-struct iommu_group *iommu_group_find(u32 id)
-{
-	struct iommu_group *g;
-
-	TAILQ_FOREACH(g, &iommu_groups, link)
-		if (g->id == id)
-			return g;
-	return NULL;
-}
-
 void iommu_group_set_owner(struct iommu_group *g, const char *owner)
 {
 	snprintf(g->owner, sizeof(g->owner), "%s", owner);

@@ -33,7 +33,6 @@ struct iommu_group {
 };
 TAILQ_HEAD(iommu_group_list, iommu_group);
 extern struct iommu_group_list iommu_groups;
-struct iommu_group *iommu_group_find(u32 id);
 int must_check iommu_group_sysfs_init(void); /* groups that are built get their files, and follow what comes and goes */
 /* Partition all functions of pci_devices (iommu/group.c). Pure over pci.h. */
 int must_check iommu_groups_build(void);

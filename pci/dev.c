@@ -99,15 +99,6 @@ static void bridge_subsystem_read(struct pci_dev *d)
 	d->subsystem_device = pci_read16(d, cap + PCI_SSVID_DEVICE_ID);
 }
 
-static bool has_flr(const struct pci_dev *d)
-{
-	const u8 af = PCI_AF_CAP_TP | PCI_AF_CAP_FLR;
-
-	if (d->cap_pcie && pci_read32(d, d->cap_pcie + PCI_EXP_DEVCAP) & PCI_EXP_DEVCAP_FLR)
-		return true;
-	return d->cap_af && (pci_read8(d, d->cap_af + PCI_AF_CAP) & af) == af;
-}
-
 /* Intel Volume Management Devices: the domain behind one is reached through its BARs, and not looked into. */
 static bool is_vmd(const struct pci_dev *d)
 {
@@ -136,7 +127,7 @@ void pci_dev_decode(struct pci_dev *d)
 		pci_bars_read(d);
 	}
 	pci_msix_check(d);
-	d->flr = has_flr(d);
+	d->flr = pci_reset_method[PCI_RESET_FLR].has(d) || pci_reset_method[PCI_RESET_AF_FLR].has(d);
 	pci_acs_enable(d);
 	pci_aer_init(d);
 	pci_reset_methods_init(d);

@@ -5,13 +5,13 @@
 #ifndef PCI_INTERNAL_H
 #define PCI_INTERNAL_H
 
+#include "kernel/file.h"
 #include "pci/pci.h"
 
 #define PCI_CFG_CONVENTIONAL 256
 #define PCI_CFG_EXPRESS 4096
 #define PCI_CLASS_HOST_BRIDGE 0x0600 /* Code and ID Assignment 1.7 */
 #define PCI_CLASS_RAID 0x0104
-#define PCI_CLASS_DISPLAY 0x03
 #define PCI_REGIONS (2 * PCI_BARS + 1) /* BARs, the ROM, BARs of virtual functions */
 #define PCI_MAX_FUNCTIONS 4096 /* in the whole machine; more are named and left alone */
 
@@ -80,6 +80,14 @@ void pci_withdrawn_forget(void); /* as pci_forget_all() */
 
 /* ---- sysfs.c ---------------------------------------------------------------------------------*/
 #define PCI_SYSFS "/sys/bus/pci/devices"
+struct pci_attribute { const char *name; struct node_ops ops; };
+/* What a file that shows one field of the function writes. */
+#define PCI_SHOW(name, format, field)                                      \
+	static s64 show_##name(struct node *n, char *buf, size_t cap)      \
+	{                                                                  \
+		return snprintf(buf, cap, format "\n", ((struct pci_dev *)node_priv(n))->field); \
+	}
+bool pci_nodes_add(struct pci_dev *d, const struct pci_attribute *a, unsigned n);
 int must_check pci_sysfs_add(struct pci_dev *d);
 void pci_sysfs_remove(struct pci_dev *d);
 

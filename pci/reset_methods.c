@@ -109,7 +109,7 @@ static void pm_start(struct pci_dev *d)
 /* Is there a bridge whose secondary bus this function is on? */
 static bool below_bridge(const struct pci_dev *d)
 {
-	return d->parent && d->parent->header_type == PCI_HEADER_TYPE_BRIDGE && d->bus == d->parent->secondary;
+	return d->parent && pci_is_bridge(d->parent) && d->bus == d->parent->secondary;
 }
 
 static bool has_bus(const struct pci_dev *d)
@@ -145,7 +145,7 @@ unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap
 
 static bool link_down(const struct pci_dev *port)
 {
-	return (port->type == PCI_ROOT_PORT || port->type == PCI_DOWNSTREAM) &&
+	return pci_is_port(port) &&
 	       pci_read32(port, port->cap_pcie + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC &&
 	       !(pci_read16(port, port->cap_pcie + PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA);
 }

@@ -109,12 +109,10 @@ static s64 store_reset(struct node *n, const char *buf, size_t len)
 
 int pci_reset_nodes(struct pci_dev *d)
 {
-	static const struct node_ops methods = { .show = show_methods, .store = store_methods, .mode = 0644 };
-	static const struct node_ops reset = { .store = store_reset, .mode = 0200 };
-	static const char dir[] = "/sys/bus/pci/devices";
+	static const struct pci_attribute files[] = {
+		{ "reset_method", { .show = show_methods, .store = store_methods, .mode = 0644 } },
+		{ "reset", { .store = store_reset, .mode = 0200 } },
+	};
 
-	if (!d->reset_methods[0])
-		return 0;
-	return node_addf(&methods, d, "%s/%s/reset_method", dir, d->name) &&
-	       node_addf(&reset, d, "%s/%s/reset", dir, d->name) ? 0 : -ENOMEM;
+	return !d->reset_methods[0] || pci_nodes_add(d, files, ARRAY_SIZE(files)) ? 0 : -ENOMEM;
 }

@@ -243,16 +243,11 @@ static s64 store_numvfs(struct node *n, const char *buf, size_t len)
 	return ret ? ret : (s64)len;
 }
 
-#define SHOW(field, format)                                                        \
-	static s64 show_##field(struct node *n, char *buf, size_t cap)             \
-	{                                                                          \
-		return snprintf(buf, cap, format "\n", ((struct pci_dev *)node_priv(n))->sriov->field); \
-	}
-SHOW(num, "%u")
-SHOW(total, "%u")
-SHOW(offset, "%u")
-SHOW(stride, "%u")
-SHOW(vf_device, "%x")
+PCI_SHOW(num, "%u", sriov->num)
+PCI_SHOW(total, "%u", sriov->total)
+PCI_SHOW(offset, "%u", sriov->offset)
+PCI_SHOW(stride, "%u", sriov->stride)
+PCI_SHOW(vf_device, "%x", sriov->vf_device)
 
 static bool link_add(const struct pci_dev *d, const char *name, const struct pci_dev *to)
 {
@@ -280,7 +275,7 @@ void pci_sriov_unlink(const struct pci_dev *vf)
 
 int pci_sriov_nodes(struct pci_dev *d)
 {
-	static const struct { const char *name; struct node_ops ops; } files[] = {
+	static const struct pci_attribute files[] = {
 		{ "sriov_numvfs", { .show = show_num, .store = store_numvfs, .mode = 0644 } },
 		{ "sriov_totalvfs", { .show = show_total, .mode = 0444 } },
 		{ "sriov_offset", { .show = show_offset, .mode = 0444 } },
@@ -288,10 +283,8 @@ int pci_sriov_nodes(struct pci_dev *d)
 		{ "sriov_vf_device", { .show = show_vf_device, .mode = 0444 } },
 	};
 	char name[16];
-	bool ok = true;
+	bool ok = !d->sriov || pci_nodes_add(d, files, ARRAY_SIZE(files));
 
-	for (unsigned i = 0; ok && d->sriov && i < ARRAY_SIZE(files); i++)
-		ok = node_addf(&files[i].ops, d, PCI_SYSFS "/%s/%s", d->name, files[i].name);
 	if (ok && d->pf)
 		ok = link_add(d, "physfn", d->pf) && link_add(d->pf, virtfn_name(d, name), d);
 	return ok ? 0 : -ENOMEM;

@@ -18,17 +18,12 @@
 #define RES_SIZEALIGN 0x40000ull
 #define RES_MEM_64 0x100000ull
 
-#define SHOW(field, format)                                                \
-	static s64 show_##field(struct node *n, char *buf, size_t cap)     \
-	{                                                                  \
-		return snprintf(buf, cap, format "\n", ((struct pci_dev *)node_priv(n))->field); \
-	}
-SHOW(vendor, "0x%04x")
-SHOW(device, "0x%04x")
-SHOW(subsystem_vendor, "0x%04x")
-SHOW(subsystem_device, "0x%04x")
-SHOW(class, "0x%06x")
-SHOW(revision, "0x%02x")
+PCI_SHOW(vendor, "0x%04x", vendor)
+PCI_SHOW(device, "0x%04x", device)
+PCI_SHOW(subsystem_vendor, "0x%04x", subsystem_vendor)
+PCI_SHOW(subsystem_device, "0x%04x", subsystem_device)
+PCI_SHOW(class, "0x%06x", class)
+PCI_SHOW(revision, "0x%02x", revision)
 
 /* One node: that is what the machine's memory is to us. */
 static s64 show_numa_node(struct node *n, char *buf, size_t cap)
@@ -91,10 +86,7 @@ static s64 read_config(struct node *n, u64 off, void *buf, size_t len)
 	return (s64)done;
 }
 
-static const struct attribute {
-	const char *name;
-	struct node_ops ops;
-} attributes[] = {
+static const struct pci_attribute attributes[] = {
 	{ "vendor", { .show = show_vendor, .mode = 0444 } },
 	{ "device", { .show = show_device, .mode = 0444 } },
 	{ "subsystem_vendor", { .show = show_subsystem_vendor, .mode = 0444 } },
@@ -107,15 +99,22 @@ static const struct attribute {
 static const struct node_ops config_256 = { .bin_read = read_config, .bin_size = PCI_CFG_CONVENTIONAL, .mode = 0444 };
 static const struct node_ops config_4096 = { .bin_read = read_config, .bin_size = PCI_CFG_EXPRESS, .mode = 0444 };
 
+bool pci_nodes_add(struct pci_dev *d, const struct pci_attribute *a, unsigned n)
+{
+	bool ok = true;
+
+	for (; ok && n; n--, a++)
+		ok = node_addf(&a->ops, d, PCI_SYSFS "/%s/%s", d->name, a->name);
+	return ok;
+}
+
 int pci_sysfs_add(struct pci_dev *d)
 {
 	static const char dir[] = PCI_SYSFS;
 	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
 	bool ok = node_addf(config, d, "%s/%s/config", dir, d->name);
 
-	for (unsigned i = 0; ok && i < ARRAY_SIZE(attributes); i++)
-		ok = node_addf(&attributes[i].ops, d, "%s/%s/%s", dir, d->name, attributes[i].name);
-	ok = ok && !pci_reset_nodes(d);
+	ok = ok && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) && !pci_reset_nodes(d);
 	ok = ok && pci_aer_nodes(d, dir);
 	/* Every function that is not a bridge is ours to hand out. */
 	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)

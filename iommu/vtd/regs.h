@@ -28,7 +28,6 @@
 #define VTD_IQT 0x88     /* 11.4.9.2 */
 #define VTD_IQA 0x90     /* 11.4.9.3 */
 #define VTD_IRTA 0xb8    /* 11.4.10 */
-#define VTD_REGS_SIZE 0xc0
 
 #define VTD_VER_MAX GENMASK(7, 4)
 #define VTD_VER_NO_REGISTERS 6 /* from this version on there is no register-based invalidation */
