@@ -242,6 +242,14 @@ static void test_reasons(void **state)
 	model_multifunction(endpoint(5, 0, 0));
 	endpoint(5, 0, 1);
 	model_pci_scan();
+	pci_find_name("0000:00:02.0")->ats = true;
+	build(false);
+	assert_non_null(strstr(reason("0000:00:02.0"), "ATS is on"));
+	pci_find_name("0000:00:02.0")->ats = false;
+	pci_find_name("0000:00:02.0")->vmd = true;
+	build(false);
+	assert_non_null(strstr(reason("0000:00:02.0"), "VMD"));
+	pci_find_name("0000:00:02.0")->vmd = false;
 	build(false);
 
 	assert_true(together("0000:00:1f.0", "0000:00:1f.2"));

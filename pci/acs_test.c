@@ -112,28 +112,47 @@ static void test_translated(void **state)
 	pci_acs_enable(pci_find_name("0000:00:01.0"));
 	assert_int_equal(ctrl_of(above[0]), NEEDED);
 	assert_false(pci_acs_pass_translated(pci_find_name("0000:0b:01.0"), why, sizeof(why)));
+	assert_non_null(strstr(why, "0000:0a:00.0 above it changes requester ids"));
 	assert_int_equal(ctrl_of(beside), NEEDED | PCI_ACS_TB);
+}
+
+static bool may_translate(const char *name, const char *because)
+{
+	char why[96] = "";
+	bool ok = pci_acs_pass_translated(pci_find_name(name), why, sizeof(why));
+
+	if (!ok)
+		assert_non_null(strstr(why, because));
+	return ok;
 }
 
 /* A neighbour that lets any id pass could send translated requests as the trusted function. */
 static void test_translated_beside(void **state)
 {
-	struct model_fn *beside;
-	struct pci_dev *port;
-	char why[96];
+	struct model_fn *other;
 
 	(void)state;
 	start("");
 	(void)function(0, 1, PCI_ROOT_PORT, ALL);
-	(void)function(1, 0, PCI_ENDPOINT, 0);
-	beside = function(0, 2, PCI_ROOT_PORT, 0);
-	model_bridge(beside, 10, 10);
-	assert_int_equal(model_pci_scan(), 3);
-	port = pci_find_name("0000:00:02.0");
-	assert_false(pci_acs_pass_translated(pci_find_name("0000:01:00.0"), why, sizeof(why)));
-	assert_non_null(strstr(why, "0000:00:02.0 lacks ACS SV"));
-	port->quirks |= PCI_QUIRK_ISOLATED;
-	assert_true(pci_acs_pass_translated(pci_find_name("0000:01:00.0"), why, sizeof(why)));
+	(void)function(1, 0, PCI_UPSTREAM, ALL);
+	model_bridge(function(2, 0, PCI_DOWNSTREAM, ALL), 3, 3);
+	(void)function(3, 0, PCI_ENDPOINT, 0); /* no port: nothing comes through it */
+	other = model_fn_add(1, 0, 1, 0, 0x8086, 0x1, 0x060400);
+	model_bridge(other, 1, 1);
+	model_express(other, PCI_ROOT_PORT, false);
+	model_bridge(function(0, 2, PCI_ROOT_PORT, ALL), 10, 12);
+	model_bridge(function(10, 0, PCI_UPSTREAM, ALL), 11, 12);
+	model_bridge(function(11, 0, PCI_DOWNSTREAM, 0), 12, 12);
+	assert_int_equal(model_pci_scan(), 8);
+	assert_true(may_translate("0000:03:00.0", ""));
+	model_bridge(function(2, 1, PCI_DOWNSTREAM, 0), 4, 4);
+	assert_int_equal(model_pci_scan(), 9);
+	assert_false(may_translate("0000:03:00.0", "0000:02:01.0 lacks ACS SV"));
+	pci_find_name("0000:02:01.0")->quirks |= PCI_QUIRK_ISOLATED;
+	assert_true(may_translate("0000:03:00.0", ""));
+	pci_find_name("0000:02:01.0")->type = PCI_ROOT_PORT;
+	pci_find_name("0000:02:01.0")->quirks = 0;
+	assert_false(may_translate("0000:03:00.0", "lacks ACS SV"));
 }
 
 static void test_isolated(void **state)
