@@ -12,11 +12,9 @@
 #define TRAP_DF 8
 #define TRAP_GP 13
 #define TRAP_PF 14
-#define TRAP_MC 18
 #define TRAP_LAST 31
 
-#define PF_PRESENT BIT(0) /* SDM 4.7 */
-#define PF_WRITE BIT(1)
+#define PF_WRITE BIT(1) /* SDM 4.7 */
 #define PF_RESERVED BIT(3)
 #define PF_FETCH BIT(4)
 

@@ -26,7 +26,6 @@
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
 
-#define RFLAGS_FIXED BIT(1) /* vol. 1, 3.4.3 */
 #define RFLAGS_TF BIT(8)
 #define RFLAGS_IF BIT(9)
 #define RFLAGS_DF BIT(10)
@@ -45,6 +44,8 @@
 #define MSR_X2APIC 0x800
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_SYSENTER_CS 0x174
+#define MSR_SYSENTER_ESP 0x175
+#define MSR_SYSENTER_EIP 0x176
 #define MSR_PAT 0x277
 #define PAT_POWER_ON 0x0007040600070406ull /* 12.12.4 */
 #define MSR_EFER 0xc0000080
@@ -125,13 +126,6 @@ X86_CR(3)
 X86_CR(4)
 #undef X86_CR
 
-static inline u64 read_flags(void)
-{
-	u64 v;
-
-	__asm__ volatile("pushfq; popq %0" : "=r"(v) :: "memory");
-	return v;
-}
 static inline void cpu_cli(void) { __asm__ volatile("cli" ::: "memory"); }
 static inline void cpu_sti(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void cpu_pause(void) { __asm__ volatile("pause" ::: "memory"); }

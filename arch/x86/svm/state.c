@@ -11,27 +11,14 @@
 #include "arch/x86/svm/svm.h"
 
 #define CR0_PE BIT(0)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
 #define CR0_PG BIT(31)
-#define CR4_PAE BIT(5)
 #define RFLAGS_VM BIT(17)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 #define CR0_RESET 0x60000010ull /* APM 2, table 14-1 */
 #define DR6_RESET 0xffff0ff0ull
 #define DR7_RESET 0x400ull
-#define PAT_RESET 0x0007040600070406ull
 #define RDX_RESET 0x600ull
-
-enum {
-	MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP,
-	MSR_PAT = 0x277,
-};
-enum {
-	MSR_STAR = 0xc0000081u, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
-	MSR_FS_BASE = 0xc0000100u, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
-};
 
 static struct vmcb_segment *segment_of(struct vmcb *c, enum vcpu_seg seg)
 {
@@ -88,7 +75,7 @@ void svm_vcpu_reset(struct arch_vcpu *a)
 	c->cr0 = CR0_RESET;
 	c->dr6 = DR6_RESET;
 	c->dr7 = DR7_RESET;
-	c->pat = PAT_RESET;
+	c->pat = PAT_POWER_ON;
 
 	v->event = 0;
 	v->generation = 0;

@@ -24,10 +24,7 @@
 #define MSR_VM_HSAVE_PA 0xc0010117u /* APM 2, 15.30.4 */
 
 #define CR4_VME_TO_OSXMMEXCPT GENMASK(10, 0) /* APM 2, 3.1.3; every CPU with SVM has them */
-#define CR4_UMIP BIT(11)
 #define CR4_FSGSBASE BIT(16)
-#define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
 
 u32 svm_asid_limit;
 u64 svm_cr4_offered;
@@ -35,23 +32,11 @@ static struct svm_cpu cpus[ARCH_MAX_CPUS];
 /* Two first vCPUs at once would start a CPU's ASIDs over, and two VMs share one. */
 static struct mutex prepare_lock = MUTEX_INIT(prepare_lock);
 
-static u64 rdmsr(u32 msr)
-{
-	u32 lo, hi;
-
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return (u64)hi << 32 | lo;
-}
-
-static void wrmsr(u32 msr, u64 value)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
-}
-
 static void svm_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
-	__asm__ volatile("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3])
-			 : "a"(leaf), "c"(subleaf));
+	struct cpuid r = cpuid(leaf, subleaf);
+
+	memcpy(out, &r, sizeof(r));
 }
 
 static int cpu_prepare(struct svm_cpu *cpu)
@@ -61,12 +46,11 @@ static int cpu_prepare(struct svm_cpu *cpu)
 	if (cpu->host_extra)
 		return 0;
 	save = frame_alloc(SZ_4K);
+	if (save == FRAME_NONE)
+		return -ENOMEM;
 	extra = frame_alloc(SZ_4K);
-	if (save == FRAME_NONE || extra == FRAME_NONE) {
-		if (save != FRAME_NONE)
-			frame_put(save);
-		if (extra != FRAME_NONE)
-			frame_put(extra);
+	if (extra == FRAME_NONE) {
+		frame_put(save);
 		return -ENOMEM;
 	}
 	cpu->host_save = save;
@@ -79,16 +63,12 @@ static int cpu_prepare(struct svm_cpu *cpu)
 static u64 cr4_offered(void)
 {
 	u64 cr4 = CR4_VME_TO_OSXMMEXCPT;
-	u32 r[4];
+	struct cpuid r = cpuid_safe(CPUID_FEATURES7, 0);
 
-	svm_cpuid(0, 0, r);
-	if (r[0] < CPUID_FEATURES7)
-		return cr4;
-	svm_cpuid(CPUID_FEATURES7, 0, r);
-	cr4 |= r[1] & CPUID_FEATURES7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
-	cr4 |= r[1] & CPUID_FEATURES7_EBX_SMEP ? CR4_SMEP : 0;
-	cr4 |= r[1] & CPUID_FEATURES7_EBX_SMAP ? CR4_SMAP : 0;
-	cr4 |= r[2] & CPUID_FEATURES7_ECX_UMIP ? CR4_UMIP : 0;
+	cr4 |= r.b & CPUID_FEATURES7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
+	cr4 |= r.b & CPUID_FEATURES7_EBX_SMEP ? CR4_SMEP : 0;
+	cr4 |= r.b & CPUID_FEATURES7_EBX_SMAP ? CR4_SMAP : 0;
+	cr4 |= r.c & CPUID_FEATURES7_ECX_UMIP ? CR4_UMIP : 0;
 	return cr4;
 }
 
@@ -174,8 +154,6 @@ static bool svm_event_pending(const struct arch_vcpu *v)
 	return svm_vcpu_const(v)->event != 0;
 }
 
-#define RFLAGS_IF BIT(9)
-
 static bool svm_interruptible(const struct arch_vcpu *v)
 {
 	const struct svm_vcpu *s = svm_vcpu_const(v);
@@ -228,17 +206,11 @@ static const struct vcpu_ops svm_ops = {
 
 const struct vcpu_ops *arch_vcpu_ops(const char **why)
 {
-	u32 r[4];
+	struct cpuid svm = cpuid_safe(CPUID_SVM, 0);
 
 	if (svm_asid_limit)
 		return &svm_ops;
-	svm_cpuid(0x80000000u, 0, r);
-	if (r[0] < CPUID_SVM) {
-		*why = "the CPU has no SVM (and VMX is not supported)";
-		return NULL;
-	}
-	svm_cpuid(CPUID_EXT_FEATURES, 0, r);
-	if (!(r[2] & CPUID_EXT_FEATURES_ECX_SVM)) {
+	if (cpuid(0x80000000u, 0).a < CPUID_SVM || !(cpuid(CPUID_EXT_FEATURES, 0).c & CPUID_EXT_FEATURES_ECX_SVM)) {
 		*why = "the CPU has no SVM (and VMX is not supported)";
 		return NULL;
 	}
@@ -246,17 +218,16 @@ const struct vcpu_ops *arch_vcpu_ops(const char **why)
 		*why = "the firmware has disabled SVM (VM_CR.SVMDIS)";
 		return NULL;
 	}
-	svm_cpuid(CPUID_SVM, 0, r);
-	if (!(r[3] & CPUID_SVM_EDX_NESTED_PAGING)) {
+	if (!(svm.d & CPUID_SVM_EDX_NESTED_PAGING)) {
 		*why = "the CPU's SVM has no nested paging";
 		return NULL;
 	}
-	if (r[1] < 2) {
+	if (svm.b < 2) {
 		*why = "the CPU's SVM has no address space identifiers";
 		return NULL;
 	}
 	svm_bitmaps_init();
 	svm_cr4_offered = cr4_offered();
-	svm_asid_limit = r[1];
+	svm_asid_limit = svm.b;
 	return &svm_ops;
 }

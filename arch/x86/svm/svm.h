@@ -5,12 +5,9 @@
 
 #include "arch/x86/svm/vmcb.h"
 #include "arch/x86/vcpu.h"
+#include "arch/x86/x86.h"
 
-#define MSR_EFER 0xc0000080u
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
 #define EFER_SVME BIT(12)
 
 /*
