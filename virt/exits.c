@@ -93,28 +93,18 @@ static bool cr_operand(struct vcpu *v, u64 *value, u64 *next_rip)
 	return true;
 }
 
-static int cr4_exit(struct vcpu *v)
+static int cr_write(struct vcpu *v, bool cr8)
 {
 	u64 value, next_rip;
 
 	if (!cr_operand(v, &value, &next_rip))
 		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-	if (virt_ops->set_cr4(v->arch, value))
+	if (cr8 ? value > 15 : virt_ops->set_cr4(v->arch, value) != 0)
 		return vcpu_inject_exception(v, TRAP_GP, true, 0);
-	virt_ops->skip(v->arch, next_rip);
-	return 1;
-}
-
-static int cr8_exit(struct vcpu *v)
-{
-	u64 value, next_rip;
-
-	if (!cr_operand(v, &value, &next_rip))
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-	if (value > 15)
-		return vcpu_inject_exception(v, TRAP_GP, true, 0);
-	v->arch->cr8 = (u8)value;
-	lapic_set_cr8(&v->lapic, (u8)value);
+	if (cr8) {
+		v->arch->cr8 = (u8)value;
+		lapic_set_cr8(&v->lapic, (u8)value);
+	}
 	virt_ops->skip(v->arch, next_rip);
 	return 1;
 }
@@ -199,9 +189,8 @@ int vcpu_exit_handle(struct vcpu *v)
 	case VCPU_EXIT_WRMSR:
 		return msr_exit(v, e->kind == VCPU_EXIT_WRMSR);
 	case VCPU_EXIT_CR4_WRITE:
-		return cr4_exit(v);
 	case VCPU_EXIT_CR8_WRITE:
-		return cr8_exit(v);
+		return cr_write(v, e->kind == VCPU_EXIT_CR8_WRITE);
 	case VCPU_EXIT_NESTED_FAULT:
 		return nested_fault_exit(v);
 	case VCPU_EXIT_HYPERCALL:
