@@ -94,7 +94,7 @@ s64 sys_epoll_ctl(struct user_regs *r)
 	return n;
 }
 
-static s64 epoll_wait_fd(struct user_regs *r)
+s64 sys_epoll_wait(struct user_regs *r)
 {
 	int max = (int)ARG2(r);
 	struct file *ep;
@@ -110,16 +110,11 @@ static s64 epoll_wait_fd(struct user_regs *r)
 	return n;
 }
 
-s64 sys_epoll_wait(struct user_regs *r)
-{
-	return epoll_wait_fd(r);
-}
-
 s64 sys_epoll_pwait(struct user_regs *r)
 {
 	int e = linux_mask_enter(ARG4(r), ARG5(r));
 
-	return e ? e : linux_mask_leave(epoll_wait_fd(r));
+	return e ? e : linux_mask_leave(sys_epoll_wait(r));
 }
 
 /* ---- eventfd ---- */

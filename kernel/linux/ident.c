@@ -31,40 +31,17 @@ s64 sys_getppid(struct user_regs *r)
 	return thread_self()->process->ppid;
 }
 
-#define ALWAYS_ZERO(name)                          \
-	s64 sys_##name(struct user_regs *r)        \
-	{                                          \
-		(void)r;                           \
-		return 0;                          \
-	}
-ALWAYS_ZERO(getuid)
-ALWAYS_ZERO(geteuid)
-ALWAYS_ZERO(getgid)
-ALWAYS_ZERO(getegid)
-ALWAYS_ZERO(getgroups)
-
-/* There are no sessions: every program is its own. */
-s64 sys_getpgrp(struct user_regs *r)
+s64 sys_getuid(struct user_regs *r)
 {
-	return sys_getpid(r);
+	(void)r;
+	return 0;
 }
 
+/* There are no sessions: every program is its own. */
 s64 sys_getpgid(struct user_regs *r)
 {
 	return ARG0(r) ? (s64)(int)ARG0(r) : sys_getpid(r);
 }
-
-s64 sys_getsid(struct user_regs *r)
-{
-	return sys_getpgid(r);
-}
-
-s64 sys_setsid(struct user_regs *r)
-{
-	return sys_getpid(r);
-}
-
-ALWAYS_ZERO(setpgid)
 
 s64 sys_umask(struct user_regs *r)
 {

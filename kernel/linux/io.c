@@ -258,7 +258,7 @@ s64 sys_ftruncate(struct user_regs *r)
 }
 
 /* Nothing is cached that would have to be written somewhere. */
-static s64 sync_fd(struct user_regs *r)
+s64 sys_fsync(struct user_regs *r)
 {
 	struct file *f = file_from_fd((int)ARG0(r));
 	s64 n;
@@ -268,16 +268,6 @@ static s64 sync_fd(struct user_regs *r)
 	n = f->ops->stream ? -EINVAL : 0;
 	file_put(f);
 	return n;
-}
-
-s64 sys_fsync(struct user_regs *r)
-{
-	return sync_fd(r);
-}
-
-s64 sys_fdatasync(struct user_regs *r)
-{
-	return sync_fd(r);
 }
 
 /* Callers fall back to read and write. */

@@ -24,13 +24,13 @@ typedef s64 (*linux_call)(struct user_regs *r);
 #define LINUX_CALLS(X)                                                                   \
 	/* io.c */                                                                       \
 	X(read) X(write) X(readv) X(writev) X(pread64) X(pwrite64) X(preadv) X(pwritev)  \
-	X(lseek) X(ioctl) X(ftruncate) X(fsync) X(fdatasync) X(sendfile)                 \
+	X(lseek) X(ioctl) X(ftruncate) X(fsync) X(sendfile)                              \
 	/* descriptor.c */                                                               \
 	X(close) X(close_range) X(fcntl) X(dup) X(dup2) X(dup3) X(flock)                 \
 	/* name.c */                                                                     \
-	X(open) X(openat) X(creat) X(access) X(faccessat) X(faccessat2) X(readlink)      \
+	X(open) X(openat) X(creat) X(access) X(faccessat) X(readlink)                    \
 	X(readlinkat) X(getdents64) X(getcwd) X(chdir) X(fchdir) X(mkdir) X(mkdirat)     \
-	X(unlink) X(unlinkat) X(rmdir) X(rename) X(symlink)                              \
+	X(unlink) X(unlinkat) X(symlink)                                                 \
 	/* stat.c */                                                                     \
 	X(stat) X(lstat) X(fstat) X(newfstatat) X(statx) X(statfs) X(fstatfs)            \
 	/* event.c */                                                                    \
@@ -39,15 +39,14 @@ typedef s64 (*linux_call)(struct user_regs *r);
 	X(timerfd_gettime) X(pipe) X(pipe2) X(memfd_create)                              \
 	/* memory.c */                                                                   \
 	X(mmap) X(munmap) X(mprotect) X(mremap) X(madvise) X(brk) X(msync) X(mlock)      \
-	X(mlock2) X(munlock) X(mlockall) X(munlockall)                                   \
+	X(mlock2) X(mlockall)                                                            \
 	/* task.c */                                                                     \
 	X(clone) X(fork) X(vfork) X(execve) X(exit) X(exit_group) X(wait4) X(waitid)     \
 	X(set_tid_address) X(set_robust_list) X(get_robust_list) X(arch_prctl)           \
 	/* ident.c */                                                                    \
-	X(getpid) X(gettid) X(getppid) X(getuid) X(geteuid) X(getgid) X(getegid)         \
-	X(getpgrp) X(getpgid) X(getsid) X(setsid) X(setpgid) X(umask) X(uname)           \
+	X(getpid) X(gettid) X(getppid) X(getuid) X(getpgid) X(umask) X(uname)            \
 	X(sysinfo) X(getrandom) X(prctl) X(prlimit64) X(getrlimit) X(setrlimit)          \
-	X(getrusage) X(getcpu) X(getgroups) X(membarrier)                                \
+	X(getrusage) X(getcpu) X(membarrier)                                             \
 	/* sched.c */                                                                    \
 	X(sched_yield) X(sched_getaffinity) X(sched_setaffinity) X(sched_setscheduler)   \
 	X(sched_getscheduler) X(sched_getparam) X(sched_setparam)                        \
@@ -62,6 +61,12 @@ typedef s64 (*linux_call)(struct user_regs *r);
 #define LINUX_DECLARE(name) s64 sys_##name(struct user_regs *r);
 LINUX_CALLS(LINUX_DECLARE)
 
+/* Calls that another one's function serves, too: X(name, the other). getuid's answer is 0. */
+#define LINUX_ALIASES(X)                                                                 \
+	X(geteuid, getuid) X(getgid, getuid) X(getegid, getuid) X(getgroups, getuid)     \
+	X(setpgid, getuid) X(munlockall, getuid) X(getpgrp, getpid) X(setsid, getpid)    \
+	X(getsid, getpgid) X(fdatasync, fsync) X(faccessat2, faccessat) X(munlock, mlock) \
+	X(rmdir, unlink) X(rename, unlink)
 
 /* Absolute arch_now_ns of a relative timeout at ts (0: none, WAIT_FOREVER). -EFAULT, -EINVAL. */
 int must_check linux_timeout(uaddr_t ts, u64 *deadline_ns);

@@ -216,18 +216,7 @@ s64 sys_mlock2(struct user_regs *r)
 	return (ARG2(r) & ~1ull) ? -EINVAL : mapped_check(ARG0(r), ARG1(r));
 }
 
-s64 sys_munlock(struct user_regs *r)
-{
-	return mapped_check(ARG0(r), ARG1(r));
-}
-
 s64 sys_mlockall(struct user_regs *r)
 {
 	return !ARG0(r) || (ARG0(r) & ~7ull) ? -EINVAL : 0;
-}
-
-s64 sys_munlockall(struct user_regs *r)
-{
-	(void)r;
-	return 0;
 }

@@ -146,11 +146,6 @@ s64 sys_faccessat(struct user_regs *r)
 	return access_at((int)ARG0(r), ARG1(r), (int)ARG2(r));
 }
 
-s64 sys_faccessat2(struct user_regs *r)
-{
-	return access_at((int)ARG0(r), ARG1(r), (int)ARG2(r));
-}
-
 static s64 readlink_at(int dirfd, uaddr_t path, uaddr_t buf, int size)
 {
 	struct file *f;
@@ -323,16 +318,6 @@ s64 sys_unlink(struct user_regs *r)
 s64 sys_unlinkat(struct user_regs *r)
 {
 	return read_only((int)ARG0(r), ARG1(r), false);
-}
-
-s64 sys_rmdir(struct user_regs *r)
-{
-	return read_only(AT_FDCWD, ARG0(r), false);
-}
-
-s64 sys_rename(struct user_regs *r)
-{
-	return read_only(AT_FDCWD, ARG0(r), false);
 }
 
 s64 sys_symlink(struct user_regs *r)

@@ -13,12 +13,14 @@
 
 #define CALLS 512u
 #define LINUX_ENTRY(name) [__NR_##name] = sys_##name,
+#define LINUX_ALIAS_ENTRY(name, of) [__NR_##name] = sys_##of,
 
-static const linux_call table[CALLS] = { LINUX_CALLS(LINUX_ENTRY) };
+static const linux_call table[CALLS] = { LINUX_CALLS(LINUX_ENTRY) LINUX_ALIASES(LINUX_ALIAS_ENTRY) };
 
 #define LINUX_NAME(name) [__NR_##name] = #name,
+#define LINUX_ALIAS_NAME(name, of) LINUX_NAME(name)
 static const char *const names[CALLS] = {
-	LINUX_CALLS(LINUX_NAME)
+	LINUX_CALLS(LINUX_NAME) LINUX_ALIASES(LINUX_ALIAS_NAME)
 	/* Not offered, but asked for often enough to be named. */
 	[__NR_clone3] = "clone3", [__NR_rseq] = "rseq", [__NR_socket] = "socket", [__NR_connect] = "connect",
 	[__NR_select] = "select", [__NR_pselect6] = "pselect6", [__NR_timer_create] = "timer_create",

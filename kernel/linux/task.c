@@ -23,7 +23,7 @@ struct clone_request {
 };
 
 /* What a new thread inherits from the current one. */
-static int inherit(struct thread *t, const struct clone_request *c, struct user_regs *r)
+static int inherit(struct thread *t, const struct clone_request *c)
 {
 	struct thread *me = thread_current();
 	bool on = arch_irq_save();
@@ -35,7 +35,6 @@ static int inherit(struct thread *t, const struct clone_request *c, struct user_
 	t->sig_mask = me->sig_mask;
 	t->affinity = me->affinity;
 	t->prio = me->prio;
-	(void)r;
 	if ((c->flags & CLONE_PARENT_SETTID) && copy_to_user(c->parent_tid, &t->tid, sizeof(t->tid)))
 		return -EFAULT;
 	if ((c->flags & CLONE_CHILD_SETTID) && copy_to_user(c->child_tid, &t->tid, sizeof(t->tid)))
@@ -65,7 +64,7 @@ static s64 clone_thread(const struct clone_request *c, struct user_regs *r)
 		return -EAGAIN;
 	tid = t->tid;
 	/* A tid that cannot be written is the caller's loss, as on Linux; the thread exists. */
-	(void)!inherit(t, c, r);
+	(void)!inherit(t, c);
 	process_thread_start(t);
 	return tid;
 }
@@ -95,7 +94,7 @@ static s64 clone_process(const struct clone_request *c, struct user_regs *r)
 	}
 	pid = p->pid;
 	process_get(p);
-	(void)!inherit(t, c, r);
+	(void)!inherit(t, c);
 	process_thread_start(t);
 	if (c->flags & CLONE_VFORK)
 		wait_event_hard(&p->vfork_done, !READ_ONCE(p->borrows_mm) || thread_current()->killed, WAIT_FOREVER);
