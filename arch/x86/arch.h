@@ -214,7 +214,6 @@ int must_check user_load32(u32 *out, uaddr_t src);
 s64 must_check copy_string_from_user(char *dst, uaddr_t src, size_t cap);
 
 /* ---- page tables ----------------------------------------------------------------------------*/
-paddr_t arch_kernel_root(void);
 /* Copy the kernel half (entries 256..511) into a new process root. */
 void arch_root_init(void *root_page);
 /* Drop CPU translations of a process root on every CPU that may have them, and wait. len 0: all. */

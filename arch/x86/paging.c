@@ -30,11 +30,6 @@ paddr_t virt_to_phys(const void *va)
 	return v >= KERNEL_VMA ? v - KERNEL_VMA + image_phys_delta : v - ARCH_DIRECT_BASE;
 }
 
-paddr_t arch_kernel_root(void)
-{
-	return paging_root;
-}
-
 void arch_root_init(void *root_page)
 {
 	memcpy((u64 *)root_page + ENTRIES / 2, (u64 *)phys_to_virt(paging_root) + ENTRIES / 2, PAGE_SIZE / 2);

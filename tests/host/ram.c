@@ -144,11 +144,6 @@ void arch_wmb(void)
 		host_on_wmb();
 }
 
-paddr_t arch_kernel_root(void)
-{
-	return KERNEL_ROOT;
-}
-
 /* The kernel half points at pages that no allocator owns: whoever frees them is found out. */
 void arch_root_init(void *root_page)
 {

@@ -41,13 +41,6 @@ static int is_display(pci_io *io)
 	return class >> 8 == CLASS_DISPLAY || class == CLASS_OLD_VGA;
 }
 
-static void master_off(pci_io *io)
-{
-	UINT16 command = config_read(io, PCI_COMMAND, EfiPciIoWidthUint16) & ~COMMAND_MASTER;
-
-	io->Pci.Write(io, EfiPciIoWidthUint16, PCI_COMMAND, 1, &command);
-}
-
 /* Calls fn for every PCI function that is no display; handles are looked up anew, as drivers come and go. */
 static void each_function(void (*fn)(EFI_HANDLE handle, pci_io *io))
 {
@@ -75,8 +68,10 @@ static void let_go(EFI_HANDLE handle, pci_io *io)
 
 static void silence(EFI_HANDLE handle, pci_io *io)
 {
+	UINT16 command = config_read(io, PCI_COMMAND, EfiPciIoWidthUint16) & ~COMMAND_MASTER;
+
 	(void)handle;
-	master_off(io);
+	io->Pci.Write(io, EfiPciIoWidthUint16, PCI_COMMAND, 1, &command);
 }
 
 void stub_quiet_devices(void)
