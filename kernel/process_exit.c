@@ -78,6 +78,7 @@ int process_make_single(void)
 	spin_unlock(&p->lock, on);
 	if (doomed)
 		return -EINTR;
+	/* Without a deadline: they were told to die, and every wait in the kernel is bounded or ends by that. */
 	do {
 		r = wait_event_hard(&p->threads_changed, READ_ONCE(p->nthreads) == 1 || READ_ONCE(t->killed), WAIT_FOREVER);
 	} while (r);
