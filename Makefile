@@ -56,7 +56,7 @@ HOST_TOOLS := $(patsubst tools/host/%.c,build/host/%,$(TOOL_SOURCES))
 
 # Flags, each in one place.
 UAPI := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
-COMMON := -std=gnu11 -O2 -g -Wall -Wextra -Werror -I. -MMD -MP -D__PERMIT_DEPRECATED_SYS_TREE_H
+COMMON := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-c2x-extensions -I. -MMD -MP -D__PERMIT_DEPRECATED_SYS_TREE_H
 BARE := -ffreestanding -fbuiltin -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fno-strict-aliasing \
 	-fno-asynchronous-unwind-tables -fno-common
 PICO_KERNEL := $(CACHE)/picolibc-kernel

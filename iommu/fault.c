@@ -133,13 +133,12 @@ bool iommu_report_fault(struct iommu_fault *f)
 	return over;
 }
 
-static s64 faults_show(struct node *n, char *buf, size_t cap)
+static s64 faults_show(struct node *, char *buf, size_t cap)
 {
 	size_t at = 0;
 	char name[16];
 	bool irq;
 
-	(void)n;
 	buf[0] = 0;
 	for (unsigned i = 0; i <= RECORDS; i++) {
 		int len = 0;

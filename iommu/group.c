@@ -44,11 +44,10 @@ static unsigned find_root(struct build *b, unsigned i)
 	return i;
 }
 
-static void join(struct build *b, unsigned x, unsigned y, const char *why)
+static void join(struct build *b, unsigned x, unsigned y, const char *)
 {
 	unsigned rx = find_root(b, x), ry = find_root(b, y);
 
-	(void)why;
 	b->node[MAX(rx, ry)].root = MIN(rx, ry);
 }
 
@@ -282,9 +281,8 @@ static void reason_add(struct iommu_group *g, const char *why)
 		snprintf(g->reason + len, sizeof(g->reason) - len, "%s%s", len ? "; " : "", why);
 }
 
-static void add_reason(struct build *b, unsigned x, unsigned y, const char *why)
+static void add_reason(struct build *b, unsigned x, unsigned, const char *why)
 {
-	(void)y;
 	reason_add(b->node[x].dev->group, why);
 }
 

@@ -12,9 +12,8 @@
 #define GROUPS "/sys/kernel/iommu_groups"
 #define MAX_REGIONS 64
 
-static s64 show_type(struct node *n, char *buf, size_t cap)
+static s64 show_type(struct node *, char *buf, size_t cap)
 {
-	(void)n;
 	return snprintf(buf, cap, "DMA\n");
 }
 

@@ -32,11 +32,10 @@ static u8 pattern(unsigned i)
 	return (u8)(0xc5 ^ (i * 7) ^ (i >> 8));
 }
 
-static s64 canary_show(struct node *n, char *buf, size_t cap)
+static s64 canary_show(struct node *, char *buf, size_t cap)
 {
 	const volatile u8 *p = phys_to_virt(page);
 
-	(void)n;
 	for (unsigned i = 0; i < PAGE_SIZE; i++)
 		if (p[i] != pattern(i))
 			return snprintf(buf, cap, "0x%llx CHANGED at byte %u\n", (unsigned long long)page, i);

@@ -90,13 +90,12 @@ static size_t input_take(char *buf, size_t n)
 	return got;
 }
 
-static s64 console_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 console_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	char chunk[CHUNK];
 	size_t got;
 	int r;
 
-	(void)pos;
 	if (!n)
 		return 0;
 	do {
@@ -112,14 +111,13 @@ static s64 console_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 
 /* ---- output ---- */
 
-static s64 console_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 console_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct stream *s = f->priv;
 	char chunk[CHUNK];
 	size_t done = 0;
 	s64 r = 0;
 
-	(void)pos;
 	mutex_lock(&s->lock);
 	while (done < n) {
 		size_t part = MIN(n - done, sizeof(chunk));
@@ -201,23 +199,20 @@ static int tty_open(struct node *n, struct file *f)
 	return 0;
 }
 
-static s64 null_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 null_read(struct file *, uaddr_t, size_t, u64 *)
 {
-	(void)f, (void)buf, (void)n, (void)pos;
 	return 0;
 }
 
-static s64 null_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 null_write(struct file *, uaddr_t, size_t n, u64 *)
 {
-	(void)f, (void)buf, (void)pos;
 	return (s64)n;
 }
 
-static s64 zero_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 zero_read(struct file *, uaddr_t buf, size_t n, u64 *)
 {
 	size_t done = 0;
 
-	(void)f, (void)pos;
 	while (done < n) {
 		size_t part = MIN(n - done, (size_t)SZ_4K);
 

@@ -108,26 +108,22 @@ void eventfd_unhook(struct eventfd *e, struct eventfd_hook *h)
 
 static bool take(struct eventfd *e, u64 *value)
 {
-	bool on = spin_lock(&e->wq.lock);
-	bool got = e->count != 0;
-
-	if (got) {
-		*value = e->semaphore ? 1 : e->count;
-		e->count -= *value;
-		if (!TAILQ_EMPTY(&e->wq.waiters))
-			waitq_wake_locked(&e->wq, ~0u);
-	}
-	spin_unlock(&e->wq.lock, on);
-	return got;
+	guard_spin(&e->wq.lock);
+	if (!e->count)
+		return false;
+	*value = e->semaphore ? 1 : e->count;
+	e->count -= *value;
+	if (!TAILQ_EMPTY(&e->wq.waiters))
+		waitq_wake_locked(&e->wq, ~0u);
+	return true;
 }
 
-static s64 eventfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 eventfd_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct eventfd *e = f->priv;
 	u64 value = 0;
 	int r;
 
-	(void)pos;
 	if (n < sizeof(value))
 		return -EINVAL;
 	if (!take(e, &value)) {
@@ -140,24 +136,20 @@ static s64 eventfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 
 static bool give(struct eventfd *e, u64 value)
 {
-	bool on = spin_lock(&e->wq.lock);
-	bool fits = COUNT_MAX - e->count > value;
-
-	if (fits) {
-		e->count += value;
-		announce(e);
-	}
-	spin_unlock(&e->wq.lock, on);
-	return fits;
+	guard_spin(&e->wq.lock);
+	if (COUNT_MAX - e->count <= value)
+		return false;
+	e->count += value;
+	announce(e);
+	return true;
 }
 
-static s64 eventfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 eventfd_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct eventfd *e = f->priv;
 	u64 value;
 	int r;
 
-	(void)pos;
 	if (n < sizeof(value))
 		return -EINVAL;
 	if (copy_from_user(&value, buf, sizeof(value)))

@@ -252,9 +252,8 @@ static inline __attribute__((always_inline)) u64 run_each(paddr_t pa, u64 len,
 	return !i ? 0 : MIN(ALIGN_DOWN(pa, SZ_2M) + i * SZ_2M, end) - pa;
 }
 
-static inline bool get_step(u32 *refs, paddr_t pa)
+static inline bool get_step(u32 *refs, paddr_t)
 {
-	(void)pa;
 	return get(refs);
 }
 

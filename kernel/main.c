@@ -123,9 +123,8 @@ static void init_start(void)
 	}
 }
 
-static void first_thread(void *arg)
+static void first_thread(void *)
 {
-	(void)arg;
 	tree_init();
 	console_init();
 	proc_init();

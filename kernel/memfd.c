@@ -109,14 +109,13 @@ static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
 	return r;
 }
 
-static int memfd_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+static int memfd_mmap(struct file *f, u64 off, u64 len, int, int flags, struct mobj **obj, u64 *obj_off)
 {
 	struct memfd *m = f->priv;
 	u64 size = mobj_size(m->obj);
 	struct mobj *copy;
 	int r;
 
-	(void)prot;
 	if ((flags & MAP_TYPE) != MAP_PRIVATE) {
 		mobj_get(m->obj);
 		*obj = m->obj;

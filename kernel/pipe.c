@@ -45,12 +45,11 @@ static s64 ring_move(struct pipe *p, u64 at, uaddr_t buf, size_t n, bool out)
 	return (s64)done;
 }
 
-static s64 pipe_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 pipe_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct pipe *p = f->priv;
 	s64 r;
 
-	(void)pos;
 	if (!n)
 		return 0;
 	for (;;) {
@@ -78,13 +77,12 @@ static s64 broken(void)
 	return -EPIPE;
 }
 
-static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct pipe *p = f->priv;
 	size_t done = 0, need = n <= PIPE_ATOMIC ? n : 1;
 	s64 r = 0;
 
-	(void)pos;
 	while (done < n) {
 		size_t room;
 

@@ -33,13 +33,12 @@ static void text_add(struct text *t, const char *fmt, ...)
 
 /* ---- /proc/self ---- */
 
-static s64 why_show(struct node *n, char *buf, size_t cap)
+static s64 why_show(struct node *, char *buf, size_t cap)
 {
 	struct process *p = process_current();
 	bool on = spin_lock(&p->lock);
 	s64 len = p->why[0] ? snprintf(buf, cap, "%s\n", p->why) : 0;
 
-	(void)n;
 	spin_unlock(&p->lock, on);
 	return len;
 }
@@ -55,14 +54,13 @@ static const char *vma_name(const struct mm_vma_info *v, char *buf, size_t cap)
 	return f->ops->name ? f->ops->name : "";
 }
 
-static s64 maps_show(struct node *n, char *buf, size_t cap)
+static s64 maps_show(struct node *, char *buf, size_t cap)
 {
 	struct text t = { buf, cap, 0 };
 	struct mm_vma_info v;
 	uaddr_t at = 0;
 	char name[256];
 
-	(void)n;
 	while (mm_next_vma(process_current()->mm, &at, &v)) {
 		text_add(&t, "%08llx-%08llx %c%c%c%c %08llx 00:00 0 %s%s\n", (unsigned long long)v.start,
 			 (unsigned long long)v.end, v.prot & PROT_READ ? 'r' : '-', v.prot & PROT_WRITE ? 'w' : '-',
@@ -75,13 +73,12 @@ static s64 maps_show(struct node *n, char *buf, size_t cap)
 }
 
 /* Linux: Documentation/admin-guide/mm/pagemap.rst: bit 63 present, bits 0-54 frame number. */
-static s64 pagemap_read(struct node *n, u64 off, void *buf, size_t len)
+static s64 pagemap_read(struct node *, u64 off, void *buf, size_t len)
 {
 	struct mm *mm = process_current()->mm;
 	u64 *out = buf;
 	size_t words = len / sizeof(*out);
 
-	(void)n;
 	if ((off & 7) || !words)
 		return -EINVAL;
 	for (size_t i = 0; i < words; i++) {
@@ -97,12 +94,11 @@ static s64 pagemap_read(struct node *n, u64 off, void *buf, size_t len)
 	return (s64)(words * sizeof(*out));
 }
 
-static s64 cmdline_show(struct node *n, char *buf, size_t cap)
+static s64 cmdline_show(struct node *, char *buf, size_t cap)
 {
 	const struct process *p = process_current();
 	size_t len = 0, end = 0;
 
-	(void)n;
 	/* Arguments only: the environment follows them in the same text. */
 	while (len < p->cmdline_argc && end < p->cmdline_len) {
 		end += strlen(p->cmdline + end) + 1;
@@ -114,25 +110,22 @@ static s64 cmdline_show(struct node *n, char *buf, size_t cap)
 	return (s64)end;
 }
 
-static s64 comm_show(struct node *n, char *buf, size_t cap)
+static s64 comm_show(struct node *, char *buf, size_t cap)
 {
-	(void)n;
 	return snprintf(buf, cap, "%s\n", process_current()->name);
 }
 
-static s64 exe_target(struct node *n, char *buf, size_t cap)
+static s64 exe_target(struct node *, char *buf, size_t cap)
 {
-	(void)n;
 	return snprintf(buf, cap, "%s", process_current()->exe);
 }
 
-static s64 status_show(struct node *n, char *buf, size_t cap)
+static s64 status_show(struct node *, char *buf, size_t cap)
 {
 	struct process *p = process_current();
 	struct text t = { buf, cap, 0 };
 	u64 resident = mm_resident(p->mm) / 1024;
 
-	(void)n;
 	text_add(&t, "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\n", p->name, p->pid,
 		 thread_current()->tid, p->ppid);
 	text_add(&t, "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nVmRSS:\t%8llu kB\nThreads:\t%u\n",
@@ -171,12 +164,11 @@ static struct node *fd_lookup(struct node *dir, const char *name)
 	return n;
 }
 
-static bool fd_list(struct node *dir, u64 *pos, char *name, size_t cap)
+static bool fd_list(struct node *, u64 *pos, char *name, size_t cap)
 {
 	unsigned fd = (unsigned)*pos;
 	struct file *f;
 
-	(void)dir;
 	if (!fd_next(process_current()->fds, &fd, &f))
 		return false;
 	file_put(f);
@@ -189,24 +181,22 @@ static const struct node_dynamic fd_dir = { .lookup = fd_lookup, .next = fd_list
 
 /* ---- the machine ---- */
 
-static s64 meminfo_show(struct node *n, char *buf, size_t cap)
+static s64 meminfo_show(struct node *, char *buf, size_t cap)
 {
 	u64 total = frames_total() / 1024, free = frames_free() / 1024;
 	struct text t = { buf, cap, 0 };
 
-	(void)n;
 	text_add(&t, "MemTotal:       %8llu kB\nMemFree:        %8llu kB\nMemAvailable:   %8llu kB\n",
 		 (unsigned long long)total, (unsigned long long)free, (unsigned long long)free);
 	text_add(&t, "HugePages_Total:       0\nHugePages_Free:        0\nHugepagesize:       2048 kB\n");
 	return (s64)t.len;
 }
 
-static s64 cpuinfo_show(struct node *n, char *buf, size_t cap)
+static s64 cpuinfo_show(struct node *, char *buf, size_t cap)
 {
 	struct text t = { buf, cap, 0 };
 	char line[160];
 
-	(void)n;
 	arch_describe(line, sizeof(line));
 	for (unsigned i = 0; i < arch_cpu_count(); i++)
 		text_add(&t, "processor\t: %u\nvendor_id\t: %s\nmodel name\t: %s\napicid\t\t: %u\n"
@@ -215,31 +205,27 @@ static s64 cpuinfo_show(struct node *n, char *buf, size_t cap)
 	return (s64)t.len;
 }
 
-static s64 uptime_show(struct node *n, char *buf, size_t cap)
+static s64 uptime_show(struct node *, char *buf, size_t cap)
 {
 	u64 now = arch_now_ns() / (NS_PER_S / 100);
 
-	(void)n;
 	return snprintf(buf, cap, "%llu.%02llu 0.00\n", (unsigned long long)(now / 100), (unsigned long long)(now % 100));
 }
 
-static s64 version_show(struct node *n, char *buf, size_t cap)
+static s64 version_show(struct node *, char *buf, size_t cap)
 {
-	(void)n;
 	return snprintf(buf, cap, "Postern %s\n", POSTERN_VERSION);
 }
 
-static s64 empty_show(struct node *n, char *buf, size_t cap)
+static s64 empty_show(struct node *, char *, size_t)
 {
-	(void)n, (void)buf, (void)cap;
 	return 0;
 }
 
-static s64 cpu_list_show(struct node *n, char *buf, size_t cap)
+static s64 cpu_list_show(struct node *, char *buf, size_t cap)
 {
 	unsigned last = arch_cpu_count() - 1;
 
-	(void)n;
 	return last ? snprintf(buf, cap, "0-%u\n", last) : snprintf(buf, cap, "0\n");
 }
 

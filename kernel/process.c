@@ -153,12 +153,11 @@ struct thread *process_add_thread(struct process *p, const struct user_regs *reg
 	return t;
 }
 
-static void enter_ring3(void *arg)
+static void enter_ring3(void *)
 {
 	struct thread *t = thread_self();
 	struct user_regs *regs = arch_user_regs((char *)t->kstack + ARCH_KSTACK_SIZE);
 
-	(void)arg;
 	linux_return_to_user(regs);
 	arch_user_enter(regs);
 }

@@ -41,12 +41,11 @@ void sched_timer_program(struct cpu *c)
 	arch_timer_set(when);
 }
 
-static void start_on_stack(void *arg)
+static void start_on_stack(void *)
 {
 	struct thread *t = thread_current();
 
 	sched_finish_switch();
-	(void)arg;
 	arch_irq_restore(true);
 	t->fn(t->arg);
 	thread_exit();

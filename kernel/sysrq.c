@@ -8,9 +8,8 @@
 #include "kernel/options.h"
 #include "kernel/tree.h"
 
-static s64 sysrq_store(struct node *n, const char *buf, size_t len)
+static s64 sysrq_store(struct node *, const char *buf, size_t len)
 {
-	(void)n;
 	if (!option_bool("sysrq", false))
 		return refuse(-EPERM, "sysrq-trigger: not allowed; boot with sysrq=1");
 	if (buf[0] == 'c')

@@ -42,6 +42,22 @@ static inline void spin_unlock(struct spinlock *l, bool irq_was_on)
 	arch_irq_restore(irq_was_on);
 }
 
+/* Held from here to the end of the enclosing block, whichever way that is left; released last taken first. */
+#define guard_spin(l)                                                                    \
+	struct spin_guard GUARD_NAME(__LINE__) __attribute__((cleanup(spin_guard_end), unused)) = { l, spin_lock(l) }
+#define guard_mutex(m)                                                                   \
+	struct mutex *GUARD_NAME(__LINE__) __attribute__((cleanup(mutex_guard_end), unused)) = mutex_guard(m)
+#define GUARD_NAME(line) GUARD_NAME_(line)
+#define GUARD_NAME_(line) guard_##line
+struct spin_guard {
+	struct spinlock *lock;
+	bool irq_was_on;
+};
+static inline void spin_guard_end(struct spin_guard *g)
+{
+	spin_unlock(g->lock, g->irq_was_on);
+}
+
 struct waiter {
 	TAILQ_ENTRY(waiter) link;
 	/* Called with the queue's lock held and interrupts off; NULL: wake `thread`. */
@@ -102,6 +118,16 @@ void mutex_lock(struct mutex *m);
 bool must_check mutex_trylock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); /* by this thread */
+/* For guard_mutex() above. */
+static inline struct mutex *mutex_guard(struct mutex *m)
+{
+	mutex_lock(m);
+	return m;
+}
+static inline void mutex_guard_end(struct mutex **m)
+{
+	mutex_unlock(*m);
+}
 
 /* ---- threads --------------------------------------------------------------------------------*/
 struct thread *thread_current(void);

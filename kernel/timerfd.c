@@ -97,13 +97,12 @@ static bool take(struct timerfd *t, u64 *value)
 	return *value != 0;
 }
 
-static s64 timerfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 timerfd_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct timerfd *t = f->priv;
 	u64 value = 0;
 	int r;
 
-	(void)pos;
 	if (n < sizeof(value))
 		return -EINVAL;
 	if (!take(t, &value)) {

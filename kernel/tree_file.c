@@ -36,13 +36,12 @@ static s64 data_size(struct file *f)
 	return (s64)f->node->size;
 }
 
-static int data_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+static int data_mmap(struct file *f, u64 off, u64 len, int, int, struct mobj **obj, u64 *obj_off)
 {
 	const struct node *node = f->node;
 	struct mobj *m = mobj_create_anon(len, true);
 	int r = 0;
 
-	(void)prot, (void)flags;
 	if (!m)
 		return -ENOMEM;
 	if (off < node->size)
@@ -70,15 +69,13 @@ const u8 *tree_file_data(const struct file *f, u64 *size)
 
 /* ---- directories ---- */
 
-static s64 dir_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
+static s64 dir_read(struct file *, uaddr_t, size_t, u64 *)
 {
-	(void)f, (void)buf, (void)n, (void)pos;
 	return -EISDIR;
 }
 
-static s64 dir_size(struct file *f)
+static s64 dir_size(struct file *)
 {
-	(void)f;
 	return 0;
 }
 
@@ -176,9 +173,8 @@ static s64 attr_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	return r;
 }
 
-static s64 attr_size(struct file *f)
+static s64 attr_size(struct file *)
 {
-	(void)f;
 	return 4096;
 }
 

@@ -119,21 +119,17 @@ static int set_iommu(struct vfio_container *c, u64 type)
 static s64 container_ioctl(struct file *f, u32 nr, u64 arg)
 {
 	struct vfio_container *c = f->priv;
-	s64 ret;
 
 	if (nr == VFIO_GET_API_VERSION)
 		return VFIO_API_VERSION;
-	mutex_lock(&c->lock);
+	guard_mutex(&c->lock);
 	if (nr == VFIO_CHECK_EXTENSION)
-		ret = check_extension(c, arg);
-	else if (nr == VFIO_SET_IOMMU)
-		ret = set_iommu(c, arg);
-	else if (c->driver)
-		ret = c->driver->ioctl(c->data, nr, arg);
-	else
-		ret = refuse(-EINVAL, "container ioctl 0x%x: no IOMMU is set; VFIO_SET_IOMMU comes first", nr);
-	mutex_unlock(&c->lock);
-	return ret;
+		return check_extension(c, arg);
+	if (nr == VFIO_SET_IOMMU)
+		return set_iommu(c, arg);
+	if (c->driver)
+		return c->driver->ioctl(c->data, nr, arg);
+	return refuse(-EINVAL, "container ioctl 0x%x: no IOMMU is set; VFIO_SET_IOMMU comes first", nr);
 }
 
 int vfio_container_attach(struct vfio_container *c, struct vfio_group *g)
@@ -176,12 +172,11 @@ const struct file_ops vfio_container_fops = {
 	.release = container_release,
 };
 
-static int container_open(struct node *n, struct file *f)
+static int container_open(struct node *, struct file *f)
 {
 	struct vfio_container *c = kzalloc(sizeof(*c));
 	bool irq;
 
-	(void)n;
 	if (!c)
 		return -ENOMEM;
 	mutex_init(&c->lock);

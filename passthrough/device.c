@@ -106,9 +106,8 @@ static s64 device_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	return device_rw(f, buf, n, pos, true);
 }
 
-static int device_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj, u64 *obj_off)
+static int device_mmap(struct file *f, u64 off, u64 len, int, int flags, struct mobj **obj, u64 *obj_off)
 {
-	(void)prot;
 	return vfio_pci_mmap(of(f), off, len, flags, obj, obj_off);
 }
 

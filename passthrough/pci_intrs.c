@@ -65,9 +65,8 @@ static void vector_handler(void *arg)
 	__atomic_store_n(&vec->busy, 0, __ATOMIC_RELEASE);
 }
 
-static void nothing(void *arg)
+static void nothing(void *)
 {
-	(void)arg;
 }
 
 /* Replace *slot; after return nobody signals the old one. Takes over new's reference. */

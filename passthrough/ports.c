@@ -59,9 +59,8 @@ static bool let_go(struct pci_dev *d, enum pci_let_go how)
 	return open;
 }
 
-static void slots_thread(void *arg)
+static void slots_thread(void *)
 {
-	(void)arg;
 	for (;;) {
 		u64 next = WAIT_FOREVER;
 		struct port *p;

@@ -7,15 +7,13 @@
  */
 #include "pci/internal.h"
 
-static u32 absent_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
+static u32 absent_read(u16, u8, u8, u16, unsigned)
 {
-	(void)segment, (void)bus, (void)devfn, (void)off, (void)size;
 	return ~0u;
 }
 
-static void absent_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
+static void absent_write(u16, u8, u8, u16, unsigned, u32)
 {
-	(void)segment, (void)bus, (void)devfn, (void)off, (void)size, (void)v;
 }
 
 static const struct pci_cfg_ops absent_ops = { absent_read, absent_write };

@@ -94,7 +94,7 @@ void pci_intx_mask(const struct pci_dev *d, bool masked)
 	pci_write8(d, PCI_COMMAND + 1, masked ? v | bit : v & ~bit);
 }
 
-static s64 routes_store(struct node *n, const char *buf, size_t len)
+static s64 routes_store(struct node *, const char *buf, size_t len)
 {
 	enum { SEGMENT, BUS, DEVICE, PIN, GSI, LOW, NUMBERS };
 	static const u64 max[NUMBERS] = { 0xffff, 0xff, 31, 3, PCI_INTX_GSIS - 1, 1 };
@@ -103,7 +103,6 @@ static s64 routes_store(struct node *n, const char *buf, size_t len)
 	char *at = (char *)buf, *end;
 	int io;
 
-	(void)n;
 	for (unsigned i = 0; i < NUMBERS; i++, at = end) {
 		v[i] = strtoull(at, &end, 16);
 		if (end == at || v[i] > max[i])
@@ -129,12 +128,11 @@ static s64 routes_store(struct node *n, const char *buf, size_t len)
 }
 
 /* Every function that has a pin: its name, pin, line. */
-static s64 routes_show(struct node *n, char *buf, size_t cap)
+static s64 routes_show(struct node *, char *buf, size_t cap)
 {
 	struct pci_dev *d;
 	size_t len = 0;
 
-	(void)n;
 	pci_for_each(d)
 		if (d->interrupt_pin && len < cap)
 			len += (size_t)snprintf(buf + len, cap - len, "%s %c %d\n", d->name, '@' + d->interrupt_pin,

@@ -26,9 +26,8 @@ PCI_SHOW(class, "0x%06x", class)
 PCI_SHOW(revision, "0x%02x", revision)
 
 /* One node: that is what the machine's memory is to us. */
-static s64 show_numa_node(struct node *n, char *buf, size_t cap)
+static s64 show_numa_node(struct node *, char *buf, size_t cap)
 {
-	(void)n;
 	return snprintf(buf, cap, "-1\n");
 }
 

@@ -20,12 +20,11 @@ void counters_add(enum exit_counter kind)
 	counts[arch_cpu_id()][kind]++;
 }
 
-static s64 counters_show(struct node *n, char *buf, size_t cap)
+static s64 counters_show(struct node *, char *buf, size_t cap)
 {
 	u64 sums[COUNT_KINDS] = { 0 }, total = 0;
 	int len;
 
-	(void)n;
 	for (unsigned cpu = 0; cpu < ARCH_MAX_CPUS; cpu++) {
 		for (unsigned kind = 0; kind < COUNT_KINDS; kind++) {
 			sums[kind] += counts[cpu][kind];

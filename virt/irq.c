@@ -115,9 +115,8 @@ void irq_route_deliver(struct vm *vm, u32 gsi)
 	arch_irq_restore(on);
 }
 
-static void nothing(void *arg)
+static void nothing(void *)
 {
-	(void)arg;
 }
 
 static void routes_replace(struct vm *vm, struct irq_routes *routes)

@@ -47,9 +47,8 @@ s64 kvm_check_extension(u64 cap)
 	return 0;
 }
 
-static s64 kvm_ioctl(struct file *f, u32 nr, u64 arg)
+static s64 kvm_ioctl(struct file *, u32 nr, u64 arg)
 {
-	(void)f;
 	switch (nr) {
 	case KVM_GET_API_VERSION:
 		return arg ? -EINVAL : KVM_API_VERSION;
@@ -72,9 +71,8 @@ static s64 kvm_ioctl(struct file *f, u32 nr, u64 arg)
 
 static const struct file_ops kvm_file_ops = { .name = "/dev/kvm", .ioctl = kvm_ioctl };
 
-static int kvm_open(struct node *n, struct file *f)
+static int kvm_open(struct node *, struct file *f)
 {
-	(void)n;
 	if (!virt_ops)
 		return refuse(-ENODEV, "no virtual machines: %s", why_not);
 	f->ops = &kvm_file_ops;

@@ -40,13 +40,11 @@ static s64 vcpu_ioctl(struct file *f, u32 nr, u64 arg)
 	return r;
 }
 
-static int vcpu_mmap(struct file *f, u64 off, u64 len, int prot, int flags, struct mobj **obj,
+static int vcpu_mmap(struct file *f, u64 off, u64 len, int, int, struct mobj **obj,
 		     u64 *obj_off)
 {
 	struct vcpu *v = f->priv;
 
-	(void)prot;
-	(void)flags;
 	if (off > VCPU_MMAP_PAGES * PAGE_SIZE || len > VCPU_MMAP_PAGES * PAGE_SIZE - off)
 		return refuse(-EINVAL, "a vCPU's shared area has %u pages", VCPU_MMAP_PAGES);
 	mobj_get(v->shared);

@@ -17,9 +17,8 @@
 static struct mutex list_lock = MUTEX_INIT(list_lock);
 static struct vm *list;
 
-static void nothing(void *arg)
+static void nothing(void *)
 {
-	(void)arg;
 }
 
 /*

@@ -39,9 +39,8 @@ int arch_irq_alloc(struct irq *irq, unsigned cpu_id)
 	return err;
 }
 
-static void nothing(void *arg)
+static void nothing(void *)
 {
-	(void)arg;
 }
 
 void arch_irq_free(struct irq *irq)

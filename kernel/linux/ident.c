@@ -13,27 +13,23 @@
 #include "kernel/random.h"
 #include "kernel/version.h"
 
-s64 sys_getpid(struct user_regs *r)
+s64 sys_getpid(struct user_regs *)
 {
-	(void)r;
 	return thread_self()->process->pid;
 }
 
-s64 sys_gettid(struct user_regs *r)
+s64 sys_gettid(struct user_regs *)
 {
-	(void)r;
 	return thread_self()->tid;
 }
 
-s64 sys_getppid(struct user_regs *r)
+s64 sys_getppid(struct user_regs *)
 {
-	(void)r;
 	return thread_self()->process->ppid;
 }
 
-s64 sys_getuid(struct user_regs *r)
+s64 sys_getuid(struct user_regs *)
 {
-	(void)r;
 	return 0;
 }
 
@@ -43,9 +39,8 @@ s64 sys_getpgid(struct user_regs *r)
 	return ARG0(r) ? (s64)(int)ARG0(r) : sys_getpid(r);
 }
 
-s64 sys_umask(struct user_regs *r)
+s64 sys_umask(struct user_regs *)
 {
-	(void)r;
 	return 022;
 }
 
@@ -214,9 +209,8 @@ s64 sys_getcpu(struct user_regs *r)
 	return ARG1(r) && copy_to_user(ARG1(r), &node, sizeof(node)) ? -EFAULT : 0;
 }
 
-static void barrier_here(void *arg)
+static void barrier_here(void *)
 {
-	(void)arg;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

@@ -271,8 +271,7 @@ s64 sys_fsync(struct user_regs *r)
 }
 
 /* Callers fall back to read and write. */
-s64 sys_sendfile(struct user_regs *r)
+s64 sys_sendfile(struct user_regs *)
 {
-	(void)r;
 	return -EINVAL;
 }

@@ -18,9 +18,8 @@ static struct thread *thread_arg(u64 tid)
 	return t;
 }
 
-s64 sys_sched_yield(struct user_regs *r)
+s64 sys_sched_yield(struct user_regs *)
 {
-	(void)r;
 	thread_yield();
 	return 0;
 }

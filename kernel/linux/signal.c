@@ -130,9 +130,8 @@ s64 sys_rt_sigsuspend(struct user_regs *r)
 	return e ? e : wait_for_signal();
 }
 
-s64 sys_pause(struct user_regs *r)
+s64 sys_pause(struct user_regs *)
 {
-	(void)r;
 	return wait_for_signal();
 }
 

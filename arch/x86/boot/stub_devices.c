@@ -66,11 +66,10 @@ static void let_go(EFI_HANDLE handle, pci_io *io)
 		stub.bs->DisconnectController(handle, NULL, NULL);
 }
 
-static void silence(EFI_HANDLE handle, pci_io *io)
+static void silence(EFI_HANDLE, pci_io *io)
 {
 	UINT16 command = config_read(io, PCI_COMMAND, EfiPciIoWidthUint16) & ~COMMAND_MASTER;
 
-	(void)handle;
 	io->Pci.Write(io, EfiPciIoWidthUint16, PCI_COMMAND, 1, &command);
 }
 
