@@ -64,7 +64,7 @@ PICO_GUEST := $(CACHE)/picolibc-unikernel
 only_headers = -nostdinc -isystem $(shell $(CC) -print-file-name=include) -isystem $1/include $(UAPI)
 # Padding inside functions is size and no-operations that run; clang has no such flag.
 UNPADDED := -fno-align-jumps -fno-align-loops -Wno-ignored-optimization-argument
-KERNEL_CFLAGS = $(COMMON) $(BARE) $(UNPADDED) -Iarch/x86/inline -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+KERNEL_CFLAGS = $(COMMON) -Os $(BARE) $(UNPADDED) -Iarch/x86/inline -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
 	$(call only_headers,$(PICO_KERNEL))
 GUEST_CFLAGS = $(COMMON) $(BARE) -mno-red-zone $(call only_headers,$(PICO_GUEST))
 EFI_CFLAGS = $(COMMON) -fpic -fvisibility=hidden -fshort-wchar -ffreestanding -fno-stack-protector \
@@ -100,9 +100,14 @@ build/setup.mk: tools/setup tools/picolibc $(if $(wildcard $(PICO_KERNEL)/lib/li
 	@tools/setup
 	@mkdir -p $(@D) && echo '# tools/setup has run' >$@
 
-# What runs at boot, or when a person asks, is made small and not fast.
-build/kernel/pci/%.o build/kernel/iommu/vtd/audit.o build/kernel/iommu/vtd/dmar.o build/kernel/iommu/vtd/rmrr.o \
-	build/kernel/iommu/group.o build/kernel/kernel/acpi%.o: KERNEL_CFLAGS += -Os
+# Ring 0 is made small; what runs for each call, fault, interrupt, page or exit is made fast.
+FAST := $(addprefix arch/x86/,irq.c port.c svm/*.c timer.c tlb.c usercopy.c) \
+	$(addprefix iommu/,iommu.c vtd/attach.c vtd/domain.c vtd/queue.c vtd/unit.c) \
+	$(addprefix kernel/,epoll.c eventfd.c fd.c file.c frames*.c futex.c heap.c mm.c mm_fault.c mm_pin.c mm_vma.c \
+		mobj.c mobj_slots.c pin.c poll.c pt*.c runqueue.c sched.c wait.c linux/deliver.c linux/event.c linux/io.c linux/memory.c) \
+	$(addprefix passthrough/,container.c device.c pci_config.c pci_core.c pci_intrs.c pci_perm.c pci_rdwr.c type1*.c) \
+	pci/config.c $(filter-out $(addprefix virt/,counters.c guest.c kvm.c regs.c vm.c),$(wildcard virt/*.c))
+$(patsubst %.c,build/kernel/%.o,$(wildcard $(FAST))): KERNEL_CFLAGS += -O2
 
 # The kernel. It is linked twice: the symbol table for backtraces is made from the first link.
 build/kernel/%.o: %.c
