@@ -68,10 +68,6 @@ void pci_bars_check(void);
 
 /* ---- windows.c -------------------------------------------------------------------------------*/
 void pci_windows_read(struct pci_dev *bridge);
-/* A free place for `size` bytes of this kind of memory BAR, or 0. */
-u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align);
-/* Write a BAR, decode being off, and open the bridges above; did the register take it? */
-bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base);
 
 /* ---- hotplug.c -------------------------------------------------------------------------------*/
 /* Is a function open that left from below the port? */
@@ -96,7 +92,6 @@ void pci_sysfs_remove(struct pci_dev *d);
 struct pci_sriov {
 	u16 cap, total, offset, stride, vf_device;
 	u16 num;         /* enabled now */
-	u8 placed;       /* VF BARs whose place is ours to give back */
 	u64 quiet_until; /* the capability is not touched before */
 	struct pci_dev *vf[]; /* those that are enabled */
 };

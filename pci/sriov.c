@@ -87,32 +87,12 @@ static int rids_check(const struct pci_dev *d, unsigned n)
 	return 0;
 }
 
-static void bars_unplace(struct pci_dev *d)
+static int bars_check(const struct pci_dev *d)
 {
 	for (unsigned i = 0; i < PCI_BARS; i++)
-		if (d->sriov->placed & BIT(i))
-			d->vf_bar[i].base = d->vf_bar[i].size = 0;
-	d->sriov->placed = 0;
-}
-
-static int bars_place(struct pci_dev *d, unsigned n)
-{
-	for (unsigned i = 0; i < PCI_BARS; i++) {
-		struct pci_bar *b = &d->vf_bar[i];
-
-		if (!b->want)
-			continue;
-		if (!b->size) {
-			b->base = pci_place(d, b, b->want * n, b->want);
-			if (!b->base)
-				return refuse(-ENOMEM, "%s: VF BAR%u of %u VFs (0x%llx bytes each) finds no room in the windows above",
-					      d->name, i, n, (unsigned long long)b->want);
-			b->size = b->want * n;
-			d->sriov->placed |= BIT(i);
-		}
-		if (!pci_bar_write(d, d->sriov->cap + PCI_SRIOV_BAR + 4 * i, b, b->base))
-			return refuse(-EIO, "%s: VF BAR%u does not take its address", d->name, i);
-	}
+		if (d->vf_bar[i].want && !d->vf_bar[i].size)
+			return refuse(-ENOMEM, "%s: VF BAR%u of %u VFs (0x%llx bytes each) found no room in the windows above",
+				      d->name, i, d->sriov->total, (unsigned long long)d->vf_bar[i].want);
 	return 0;
 }
 
@@ -170,7 +150,6 @@ static void vfs_off(struct pci_dev *pf)
 	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, CTRL_ON, 0);
 	s->quiet_until = arch_now_ns() + PCI_SRIOV_QUIET_MS * NS_PER_MS;
 	s->num = 0;
-	bars_unplace(pf);
 }
 
 static int vfs_on(struct pci_dev *pf, unsigned n)
@@ -183,11 +162,9 @@ static int vfs_on(struct pci_dev *pf, unsigned n)
 		pci_wait_ms(10);
 	ret = rids_check(pf, n);
 	if (!ret)
-		ret = bars_place(pf, n);
-	if (ret) {
-		bars_unplace(pf);
+		ret = bars_check(pf);
+	if (ret)
 		return ret;
-	}
 	pci_write16(pf, s->cap + PCI_SRIOV_NUM_VF, n);
 	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, 0, CTRL_ON);
 	pci_wait_ms(SETTLE_MS);

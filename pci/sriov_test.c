@@ -111,7 +111,11 @@ static void machine(u8 subordinate, u16 offset, u16 stride, u64 pref_size)
 
 static void scan(void)
 {
+	struct pci_dev *d;
+
 	model_pci_scan();
+	pci_for_each(d)
+		pci_bars_assign(d);
 	pf = pci_find_name("0000:01:00.0");
 	assert_non_null(pf);
 }
@@ -145,7 +149,6 @@ static void nothing_left(void)
 		n += !!d->pf;
 	assert_int_equal(n + present, 0);
 	assert_int_equal(pf->sriov->num, 0);
-	assert_int_equal(pf->vf_bar[0].size, 0);
 	assert_int_equal(model_get(fn, cap + PCI_SRIOV_CTRL, 2) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE), 0);
 }
 
@@ -223,15 +226,18 @@ static void test_all_or_nothing(void **state)
 static void test_no_room(void **state)
 {
 	(void)state;
-	/* no prefetchable window; the other one has half a megabyte: two arrays of 8 would fit, of 0x8000 each not */
+	/* No prefetchable window; the other one has room for 2 x 8 x 16 KiB exactly, or not. */
 	machine(1, 0x80, 2, 0);
 	model_bar(fn, 1, 0, MEM_BASE + 0x80000, 0x40000);
-	model_bar(fn, 2, 0, MEM_BASE + 0xc0000, 0x20000);
 	scan();
-	assert_int_equal(pci_sriov_set(pf, 8), -ENOMEM);
-	nothing_left();
-	assert_int_equal(pci_sriov_set(pf, 4), 0); /* 2 x 4 x 16 KiB: exactly */
+	assert_int_equal(pci_sriov_set(pf, 1), 0);
 	assert_int_equal(pci_sriov_set(pf, 0), 0);
+	model_bar(fn, 2, 0, MEM_BASE + 0xc0000, 0x20000);
+	vf_bar(0, 0);
+	vf_bar(3, 0);
+	scan();
+	assert_int_equal(pci_sriov_set(pf, 1), -ENOMEM);
+	nothing_left();
 }
 
 static void test_addresses(void **state)

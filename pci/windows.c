@@ -4,15 +4,20 @@
  * (PCI-to-PCI Bridge 3.2.5) and no other function, bridge, memory or board register has.  Windows are
  * firmware's and never moved.  On a root bus no register says what the host bridge forwards, and the
  * table that does is AML: there only holes between what decodes on that bus already are used, below
- * the addresses that chipsets keep for themselves, and only where the memory map names nothing.
+ * the addresses that chipsets keep for themselves, and only where the memory map names nothing.  QEMU's
+ * Q35 forwards all above its memory, and is known by its ids; of others `pci=nocrs` says it, as on Linux.
  * What finds no place keeps size 0: it is not shown to anybody.
  */
+#include <string.h>
+
 #include "kernel/frames.h"
 #include "kernel/initcall.h"
+#include "kernel/options.h"
 #include "pci/internal.h"
 
 #define ull(x) ((unsigned long long)(x))
 #define LOW_END (4 * SZ_1G)
+#define HIGH_END BIT(39)     /* what CPUs with an IOMMU reach at least */
 #define CHIPSET_BASE 0xfc000000ull /* below 4 GiB, from here on: flash, IOAPIC, sideband registers */
 #define STEP_SHIFT 20              /* windows are whole megabytes */
 
@@ -42,12 +47,36 @@ static void span(struct pci_window *w, u64 base, u64 end, bool high)
 	w->end = MAX(w->end, high ? end : MIN(end, CHIPSET_BASE));
 }
 
-/* From the lowest to the highest address that a root bus is seen to decode, on one side of 4 GiB. */
+static bool nocrs(void)
+{
+	const char *s = option_get("pci");
+
+	for (; s && (strncmp(s, "nocrs", 5) || (s[5] && s[5] != ',')); s = s ? s + 1 : NULL)
+		s = strchr(s, ',');
+	return s;
+}
+
+/* Does everything above the memory go to this root bus? QEMU's hw/pci-host/q35.c: to bus 0. */
+static bool forwards_all(const struct pci_dev *d)
+{
+	const struct pci_dev *host = pci_find(0, 0, 0);
+
+	return nocrs() || (!d->segment && !d->bus && host && host->vendor == 0x8086 && host->device == 0x29c0 &&
+			   host->subsystem_vendor == 0x1af4 && host->subsystem_device == 0x1100);
+}
+
+/* From the lowest to the highest address that a root bus is known to decode, on one side of 4 GiB. */
 static struct pci_window root_window(const struct pci_dev *d, bool high)
 {
 	struct pci_window w = { 0, 0 };
 	struct pci_dev *e;
 
+	if (high && forwards_all(d)) {
+		w = (struct pci_window){ LOW_END, HIGH_END };
+		while (w.base < w.end && frames_in_map(w.base, w.end - w.base, true))
+			w.base += SZ_1G;
+		return w;
+	}
 	pci_for_each(e) {
 		if (e->parent || e->segment != d->segment || e->bus != d->bus)
 			continue;
@@ -104,8 +133,9 @@ static u64 place_in(const struct pci_dev *d, struct pci_window w, bool mem64, u6
 	return 0;
 }
 
-/* Small BARs get pages of their own, so that no page shows two functions. */
-u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align)
+/* A free place for `size` bytes of this kind of memory BAR, or 0. Small BARs get pages of their own, so that no page
+ * shows two functions. */
+static u64 place(const struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align)
 {
 	bool high = d->parent ? kind->prefetch : kind->mem64;
 	u64 at = 0;
@@ -116,7 +146,8 @@ u64 pci_place(struct pci_dev *d, const struct pci_bar *kind, u64 size, u64 align
 	return at ? at : place_in(d, d->parent ? above(d, PCI_WINDOW_MEM) : root_window(d, false), kind->mem64, size, align);
 }
 
-bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base)
+/* Write a BAR, decode being off, and open the bridges above; did the register take it? */
+static bool bar_write(const struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 base)
 {
 	/* Every bridge above forwards what lies in its windows. */
 	for (struct pci_dev *up = d->parent; up; up = up->parent)
@@ -128,48 +159,66 @@ bool pci_bar_write(struct pci_dev *d, u16 off, const struct pci_bar *kind, u64 b
 	       (!kind->mem64 || pci_read32(d, off + 4) == base >> 32);
 }
 
+static u16 register_of(const struct pci_dev *d, unsigned i)
+{
+	if (i > PCI_BARS)
+		return (u16)(d->sriov->cap + PCI_SRIOV_BAR + 4 * (i - PCI_BARS - 1));
+	if (i < PCI_BARS)
+		return (u16)(PCI_BASE_ADDRESS_0 + 4 * i);
+	return pci_is_bridge(d) ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
+}
+
 static void assign(struct pci_dev *d, unsigned i)
 {
 	struct pci_bar *b = pci_bar_of(d, i);
-	bool rom = i == PCI_BARS;
-	u16 off = !rom ? PCI_BASE_ADDRESS_0 + 4 * i : pci_is_bridge(d) ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS;
-	u16 command = pci_read16(d, PCI_COMMAND);
-	u64 at = b->io ? 0 : pci_place(d, b, b->want, b->want);
+	u16 off = register_of(d, i), command = pci_read16(d, PCI_COMMAND);
+	u64 size = b->want * (i > PCI_BARS ? d->sriov->total : 1), at = b->io ? 0 : place(d, b, size, b->want);
 
-	if (!at && !rom) /* ROMs without an address are the rule */
-		log_warn("pci %s: BAR%u (0x%llx bytes) has no address and is not used: %s%s", d->name, i, ull(b->want),
-			 b->io ? "I/O space is not assigned" :
+	if (!at && i != PCI_BARS) /* ROMs without an address are the rule */
+		log_warn("pci %s: %s%u (0x%llx bytes) has no address and is not used: %s%s", d->name, pci_bar_kind(i),
+			 i % (PCI_BARS + 1), ull(size), b->io ? "I/O space is not assigned" :
 			 d->parent ? "no room in the windows of " : "no room in what is known to be its root bus'",
 			 d->parent && !b->io ? d->parent->name : "");
 	if (!at)
 		return;
 	pci_write16(d, PCI_COMMAND, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
-	if (pci_bar_write(d, off, b, at)) {
+	if (bar_write(d, off, b, at)) {
 		b->base = at;
-		b->size = b->want;
-		log_info("pci %s: %s %u had no address: 0x%llx+0x%llx", d->name, pci_bar_kind(i), i, ull(at), ull(b->size));
+		b->size = size;
+		log_info("pci %s: %s %u had no address: 0x%llx+0x%llx", d->name, pci_bar_kind(i), i % (PCI_BARS + 1), ull(at),
+			 ull(size));
 	} else {
-		(void)pci_bar_write(d, off, b, 0);
-		log_warn("pci %s: %s %u does not take the address 0x%llx and is not used", d->name, pci_bar_kind(i), i, ull(at));
+		(void)bar_write(d, off, b, 0);
+		log_warn("pci %s: %s %u does not take the address 0x%llx and is not used", d->name, pci_bar_kind(i),
+			 i % (PCI_BARS + 1), ull(at));
 	}
 	pci_write16(d, PCI_COMMAND, command);
 }
 
-void pci_bars_assign(struct pci_dev *d)
+static void assign_range(struct pci_dev *d, unsigned from, unsigned to)
 {
-	for (unsigned i = 0; i <= PCI_BARS; i++)
+	for (unsigned i = from; i < to; i++)
 		if (pci_bar_of(d, i)->want && !pci_bar_of(d, i)->size)
 			assign(d, i);
 	pci_msix_check(d);
 }
 
-/* Late: by now it is known where the IOMMUs' registers are. */
+void pci_bars_assign(struct pci_dev *d)
+{
+	assign_range(d, 0, PCI_REGIONS);
+}
+
+/* Late: by now it is known where the IOMMUs' registers are. Virtual functions' come last, who needs none may be there. */
 static int pci_assign_init(void)
 {
 	struct pci_dev *d;
 
+	if (nocrs())
+		log_warn("pci=nocrs: what nobody is known to have above 4 GiB counts as every root bus'");
 	pci_for_each(d)
-		pci_bars_assign(d);
+		assign_range(d, 0, PCI_BARS + 1);
+	pci_for_each(d)
+		assign_range(d, PCI_BARS + 1, PCI_REGIONS);
 	return 0;
 }
 INITCALL(INITCALL_DEVICES, pci_assign_init);

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "kernel/options.h"
 #include "pci/internal.h"
 #include "tests/host/host.h"
 #include "tests/host/pci_model.h"
@@ -39,8 +40,11 @@ static struct pci_dev *scan(const char *name)
 
 static int setup(void **state)
 {
+	static char line[] = "quiet";
+
 	(void)state;
 	host_init();
+	options_init(line);
 	model_pci_clear();
 	return 0;
 }
@@ -130,6 +134,30 @@ static void test_root_bus(void **state)
 	assert_int_equal(d->bar[0].size, 0); /* of the low ones one is left: no span */
 }
 
+/* QEMU's host bridge forwards all above the memory to bus 0, and any to its bus, if the operator says so. */
+static void test_above_the_memory(void **state)
+{
+	static char said[] = "pci=config_acs=1@0:0:1.0,nocrs", other[] = "pci=nocrsx,xnocrs";
+	struct model_fn *host = model_fn_add(0, 0, 0, 0, 0x8086, 0x29c0, 0x060000);
+	struct model_fn *f = model_fn_add(0, 0, 3, 0, 0x8086, 1, 0x020000), *g = model_fn_add(0, 2, 3, 0, 0x8086, 1, 0x020000);
+
+	(void)state;
+	model_bar(f, 0, MEM64, 0, 0x1000);
+	model_bar(f, 2, 0, 0, 0x1000); /* 32 bits */
+	model_bar(g, 0, MEM64, 0, 0x1000);
+	options_init(other);
+	assert_int_equal(scan("0000:00:03.0")->bar[0].size, 0);
+	model_put(host, PCI_SUBSYSTEM_VENDOR_ID, 4, 0x11001af4);
+	assert_int_equal(scan("0000:00:03.0")->bar[0].base, 4 * SZ_1G);
+	assert_int_equal(pci_find_name("0000:00:03.0")->bar[2].size, 0);
+	assert_int_equal(pci_find_name("0000:02:03.0")->bar[0].size, 0);
+	options_init(said);
+	model_bar(f, 0, MEM64, 0, 0x1000);
+	model_put(host, PCI_DEVICE_ID, 2, 0x29c1);
+	assert_int_equal(scan("0000:00:03.0")->bar[0].base, 4 * SZ_1G);
+	assert_int_equal(pci_find_name("0000:02:03.0")->bar[0].base, 4 * SZ_1G + 0x1000);
+}
+
 /* A register that does not take the address. */
 static void test_stubborn(void **state)
 {
@@ -151,6 +179,7 @@ int main(void)
 		cmocka_unit_test_setup(test_behind_a_port, setup),
 		cmocka_unit_test_setup(test_nested_windows, setup),
 		cmocka_unit_test_setup(test_stubborn, setup),
+		cmocka_unit_test_setup(test_above_the_memory, setup),
 		cmocka_unit_test_setup(test_root_bus, setup), /* last: what is excluded stays so */
 	};
 
