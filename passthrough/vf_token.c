@@ -5,13 +5,15 @@
  * only with its PF's token ("BDF vf_token=UUID"); a PF has none until
  * who opens it gives one, which counts while no VF is open, and must be given again while one is.
  *
- * The PF's device lock guards token and users; it is taken inside of a VF's.
+ * token_lock guards all tokens and their users. It is taken inside of any device's lock.
  */
 #include <ctype.h>
 
 #include "passthrough/private.h"
 
 #define OPTION "vf_token="
+
+static struct mutex token_lock = MUTEX_INIT(token_lock);
 
 /* 8-4-4-4-12 hexadecimal digits, made lower-case. */
 static bool uuid_parse(const char *s, char uuid[VFIO_TOKEN])
@@ -49,7 +51,6 @@ int vfio_token_check(struct vfio_device *v, const char *option)
 	struct vfio_device *pf = pf_of(v);
 	char uuid[VFIO_TOKEN];
 	bool given = false;
-	int ret;
 
 	while (*option) {
 		if (*option == ' ') {
@@ -64,10 +65,8 @@ int vfio_token_check(struct vfio_device *v, const char *option)
 	}
 	if (!pf)
 		return given ? refuse(-EINVAL, "%s is neither a physical nor a virtual function", v->pci->name) : 0;
-	mutex_lock(&pf->lock);
-	ret = token_check(v, pf, given ? uuid : NULL);
-	mutex_unlock(&pf->lock);
-	return ret;
+	guard_mutex(&token_lock);
+	return token_check(v, pf, given ? uuid : NULL);
 }
 
 void vfio_token_use(struct vfio_device *v, bool open)
@@ -76,7 +75,6 @@ void vfio_token_use(struct vfio_device *v, bool open)
 
 	if (!pf || pf == v)
 		return;
-	mutex_lock(&pf->lock);
+	guard_mutex(&token_lock);
 	pf->token_users += open ? 1 : -1u;
-	mutex_unlock(&pf->lock);
 }

@@ -12,7 +12,8 @@
  * applied to D3hot, which leaves more to the function: there it counts as no reset.
  *
  * A bus is reset with all its functions, which are one job each here; a function's own reset is a
- * job of one.  Locks of several functions are taken in address order.
+ * job of one.  Locks of several functions are taken in address order, in which a virtual function comes after
+ * its physical one.
  */
 #include <stdio.h>
 
@@ -197,15 +198,16 @@ static int reset_locked(struct pci_dev *d)
 
 int pci_reset(struct pci_dev *d)
 {
-	int err;
-
 	/* What is behind a bridge would lose its way. */
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return -ENOTTY;
-	mutex_lock(&d->lock);
-	err = reset_locked(d);
-	mutex_unlock(&d->lock);
-	return err;
+	if (d->pf) { /* whose own reset would take it away meanwhile */
+		guard_mutex(&d->pf->lock);
+		guard_mutex(&d->lock);
+		return reset_locked(d);
+	}
+	guard_mutex(&d->lock);
+	return reset_locked(d);
 }
 
 bool pci_reset_supported(const struct pci_dev *d)

@@ -304,6 +304,32 @@ static void test_put_back(void **state)
 	assert_false(model_get(fn, cap + PCI_SRIOV_CTRL, 2) & (PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE));
 }
 
+static unsigned vf_resets, pf_free;
+
+static void on_vf_reset(struct model_fn *f, u16 off, unsigned size, u32 v)
+{
+	on_write(f, off, size, v);
+	if (f == fn || off != f->pcie + PCI_EXP_DEVCTL || !(v & PCI_EXP_DEVCTL_BCR_FLR))
+		return;
+	vf_resets++;
+	pf_free += mutex_trylock(&pf->lock);
+}
+
+/* A PF's reset takes its VFs away: one that is being reset keeps it waiting. */
+static void test_reset_of_one(void **state)
+{
+	(void)state;
+	machine(1, 0x80, 2, 0x100000);
+	scan();
+	assert_int_equal(pci_sriov_set(pf, 2), 0);
+	model_on_write = on_vf_reset;
+	assert_int_equal(pci_reset(pf->sriov->vf[1]), 0);
+	assert_int_equal(vf_resets, 1);
+	assert_int_equal(pf_free, 0);
+	assert_int_equal(pci_reset(pf), 0);
+	assert_int_equal(pci_sriov_set(pf, 0), 0);
+}
+
 static void test_not_allowed(void **state)
 {
 	static char line[] = "quiet";
@@ -327,6 +353,7 @@ int main(void)
 		cmocka_unit_test_setup(test_addresses, setup),
 		cmocka_unit_test_setup(test_firmware_placed, setup),
 		cmocka_unit_test_setup(test_put_back, setup),
+		cmocka_unit_test_setup(test_reset_of_one, setup),
 		cmocka_unit_test_setup(test_not_allowed, setup),
 	};
 
