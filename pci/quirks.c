@@ -42,9 +42,10 @@ static const struct range isolated[] = {
 	{ INTEL, 0x10d6, 0x10d6 },
 	/* I350, 82571, I219 */
 	{ INTEL, 0x1521, 0x1524 }, { INTEL, 0x105e, 0x1060 }, { INTEL, 0x10d9, 0x10d9 }, { INTEL, 0x15b7, 0x15b8 },
-	/* Solarflare SFN5000 to SFN8000, Emulex BE3 and Skyhawk, Broadcom BCM57414 and BCM5750x */
+	/* Solarflare SFN5000 to SFN8000, Emulex BE3 and Skyhawk, Broadcom BCM57414, BCM5750x and BCM5760x */
 	{ 0x1924, 0x0903, 0x0903 }, { 0x1924, 0x0923, 0x0923 }, { 0x1924, 0x0a03, 0x0a03 }, { 0x19a2, 0x0710, 0x0710 },
 	{ 0x10df, 0x0720, 0x0720 }, { BROADCOM, 0x16d7, 0x16d7 }, { BROADCOM, 0x1750, 0x1752 },
+	{ BROADCOM, 0x1760, 0x1763 },
 };
 
 /* Send as function 0 of their slot, too: Ricoh. */

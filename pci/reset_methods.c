@@ -38,6 +38,7 @@ static const struct exception {
 	{ 0x1022, 0x149c, 0x149c, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
 	{ 0x1022, 0x7901, 0x7901, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
 	{ 0x8086, 0x1502, 0x1503, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
+	{ 0x14c3, 0x0616, 0x0616, 0, 0, BIT(PCI_RESET_FLR) | BIT(PCI_RESET_AF_FLR) },
 	{ 0x1002, 0x0000, 0xffff, 0x030000, 0, BIT(PCI_RESET_PM) }, /* D3hot does not reset them */
 	{ 0x168c, 0x0030, 0x0030, 0, 0, BIT(PCI_RESET_BUS) },       /* do not come back from it */
 	{ 0x168c, 0x0032, 0x0034, 0, 0, BIT(PCI_RESET_BUS) },
