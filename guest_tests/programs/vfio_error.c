@@ -2,7 +2,8 @@
 /*
  * Errors of devices: two cards behind ports of their own, at 0000:01:00.0 and 0000:02:00.0, and an
  * edu device.  QEMU's monitor makes the first card, or its port, report (run-program --monitor): its
- * owner hears of it and it stops being bus master, nothing else changes.
+ * owner hears of it and it stops being bus master, nothing else changes.  Linux lets it go on, and does not
+ * read, and count, what was fatal.
  */
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -69,8 +70,10 @@ static void uncorrectable(const char *command, const char *kind, long expected)
 	check_true("the owner may switch bus mastering on", master(0));
 	monitor(command);
 	check_equal("the card's ERR is signalled", vfio_wait(err[0], 5000), 1);
-	check_true("it is no bus master any more", !master(0));
-	check_equal("counted", total(0, kind), expected);
+	if (!check_on_linux())
+		check_true("it is no bus master any more", !master(0));
+	if (!check_on_linux() || !strcmp(kind, "nonfatal"))
+		check_equal("counted", total(0, kind), expected);
 	check_equal("not counted as the other card's", total(1, kind), 0);
 	others_unaffected();
 }

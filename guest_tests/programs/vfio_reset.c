@@ -6,7 +6,8 @@
  * A register is written, the device is reset, the register is as at power-on, and config space, the
  * message interrupts and the mapping are as before.  Arguments: NAME=METHODS of devices, the list
  * that must be found in reset_method ("-": there is no such file); a method that does nothing has an
- * exclamation mark, as QEMU's pm, with which Linux says that all is well.
+ * exclamation mark, as QEMU's pm, with which Linux says that all is well.  A bus below one of QEMU's ports is
+ * reset by Linux, too, but its answer may be ENOTTY: it waits for a report of the link that does not come.
  */
 #include <fcntl.h>
 #include <pthread.h>
@@ -96,11 +97,11 @@ static unsigned irq_index(void)
 									     VFIO_PCI_MSI_IRQ_INDEX;
 }
 
-/* Writes the register, resets by `how`, and looks. */
-static void reset_and_look(const struct device *d, const char *method, int (*how)(const char *bdf))
+/* Writes the register, resets by `how`, which may do nothing, and looks. */
+static void reset_and_look(const struct device *d, const char *method, int (*how)(const char *bdf), bool nothing)
 {
 	uint32_t before[HEADER_WORDS * 4], after[HEADER_WORDS * 4];
-	int ev = eventfd(0, EFD_NONBLOCK);
+	int ev = eventfd(0, EFD_NONBLOCK), ret;
 	unsigned index = irq_index();
 
 	check_equal(name(d->what, method, "an interrupt"), vfio_set_irqs(&v, index, 0, 1, &ev), 0);
@@ -110,8 +111,11 @@ static void reset_and_look(const struct device *d, const char *method, int (*how
 	reg[d->at / 4] = d->value;
 	if (d->value)
 		check_equal(name(d->what, method, "the register is written"), reg[d->at / 4], d->value);
-	check_equal(name(d->what, method, "reset"), how(v.name), 0);
-	if (d->value)
+	ret = how(v.name);
+	if (check_on_linux() && ret == -ENOTTY && (!strcmp(method, "bus") || !strcmp(method, "PCI_HOT_RESET")))
+		ret = 0;
+	check_equal(name(d->what, method, "reset"), ret, 0);
+	if (d->value && !nothing)
 		check_equal(name(d->what, method, "the register is as at power-on"), reg[d->at / 4], 0);
 	for (unsigned i = 0; i < HEADER_WORDS * 4; i++) {
 		after[i] = vfio_config_read(&v, 4 * i, 4);
@@ -218,7 +222,7 @@ static void hot_resets(const struct device *d)
 	check_equal(name(d->what, "PCI_HOT_RESET", "too many"), hot(20, 0, 2, two, 2), -EINVAL);
 	check_equal(name(d->what, "PCI_HOT_RESET", "no descriptor"), hot(16, 0, 1, &bad, 1), -EBADF);
 	check_equal(name(d->what, "PCI_HOT_RESET", "not a group"), hot(16, 0, 1, &v.container, 1), -EINVAL);
-	reset_and_look(d, "PCI_HOT_RESET", by_bus);
+	reset_and_look(d, "PCI_HOT_RESET", by_bus, false);
 }
 
 static void device_open(const struct device *d, const char *bdf)
@@ -269,9 +273,9 @@ static void methods(const struct device *d, const char *bdf, const char *arg)
 		check_equal(name(d->what, m, "alone"), put(bdf, "reset_method", now, n), 0);
 		check_true(name(d->what, m, "shown"), get(bdf, now, sizeof(now)) && !strcmp(now, m));
 		if (nothing)
-			check_equal(name(d->what, m, "reset that does nothing"), by_ioctl(bdf), -ENOTTY);
+			check_equal(name(d->what, m, "reset that does nothing"), by_ioctl(bdf), check_on_linux() ? 0 : -ENOTTY);
 		else
-			reset_and_look(d, m, by_ioctl);
+			reset_and_look(d, m, by_ioctl, false);
 	}
 	check_equal(name(d->what, "reset_method", "none"), put(bdf, "reset_method", "\n", 1), 0);
 	check_true(name(d->what, "reset_method", "empty"), get(bdf, now, sizeof(now)) && !now[0]);
@@ -280,7 +284,7 @@ static void methods(const struct device *d, const char *bdf, const char *arg)
 	check_equal(name(d->what, "reset_method", "default"), put(bdf, "reset_method", "default\n", 8), 0);
 	check_true(name(d->what, "reset_method", "as at first"), get(bdf, now, sizeof(now)) && !strcmp(now, expected));
 	check_equal(name(d->what, "reset", "2"), put(bdf, "reset", "2\n", 2), -EINVAL);
-	reset_and_look(d, "reset", by_file);
+	reset_and_look(d, "reset", by_file, check_on_linux() && arg[strcspn(arg, " !")] == '!');
 	if (!strcmp(d->what, "nvme"))
 		under_the_hands(d);
 	hot_resets(d);

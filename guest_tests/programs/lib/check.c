@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "check.h"
 
+#include <unistd.h>
+
 int check_failures;
 
 static void print_why(void)
@@ -33,6 +35,11 @@ void need(const char *what, bool ok)
 	printf("FAIL %s: %s\n", what, strerror(errno));
 	print_why();
 	exit(1);
+}
+
+bool check_on_linux(void)
+{
+	return access("/proc/self/why", F_OK) != 0;
 }
 
 int check_result(void)

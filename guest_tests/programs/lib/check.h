@@ -25,6 +25,8 @@ static inline void check_true(const char *name, bool ok) { check_equal(name, ok,
 	} while (0)
 /* Ends the program with a line when something that the rest stands on failed. */
 void need(const char *what, bool ok);
+/* For what is known to be another on Linux; it says why there. */
+bool check_on_linux(void);
 /* Exit status of the whole program. */
 int check_result(void);
 
