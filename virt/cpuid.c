@@ -116,45 +116,36 @@ static unsigned supported(struct kvm_cpuid_entry2 *out, unsigned room)
 	return n;
 }
 
-s64 cpuid_supported_ioctl(u64 arg)
+s64 cpuid_supported(struct vm *, void *data, u64 arg)
 {
 	struct kvm_cpuid_entry2 entries[2 * ARRAY_SIZE(leaves)];
-	struct kvm_cpuid2 head;
 	unsigned n = supported(entries, ARRAY_SIZE(entries));
+	struct kvm_cpuid2 *head = data;
 
 	BUG_ON(n > ARRAY_SIZE(entries));
-	if (copy_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.nent < n)
-		return refuse(-E2BIG, "room for %u CPUID leaves, there are %u", head.nent, n);
-	head.nent = n;
-	if (copy_to_user(arg, &head, sizeof(head)) ||
-	    copy_to_user(arg + sizeof(head), entries, n * sizeof(entries[0])))
-		return -EFAULT;
-	return 0;
+	if (head->nent < n)
+		return refuse(-E2BIG, "room for %u CPUID leaves, there are %u", head->nent, n);
+	head->nent = n;
+	return copy_to_user(arg + sizeof(*head), entries, n * sizeof(entries[0]));
 }
 
-s64 cpuid_set_ioctl(struct vcpu *v, u64 arg)
+s64 cpuid_set(struct vcpu *v, void *data, u64 arg)
 {
-	struct kvm_cpuid_entry2 *entries = NULL;
-	struct kvm_cpuid2 head;
+	const struct kvm_cpuid2 *head = data;
+	struct kvm_cpuid_entry2 *entries;
 
-	if (copy_from_user(&head, arg, sizeof(head)))
+	if (head->nent > CPUID_MAX_ENTRIES)
+		return refuse(-E2BIG, "%u CPUID leaves, at most %u", head->nent, CPUID_MAX_ENTRIES);
+	entries = kcalloc(head->nent, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	if (copy_from_user(entries, arg + sizeof(*head), head->nent * sizeof(*entries))) {
+		kfree(entries);
 		return -EFAULT;
-	if (head.nent > CPUID_MAX_ENTRIES)
-		return refuse(-E2BIG, "%u CPUID leaves, at most %u", head.nent, CPUID_MAX_ENTRIES);
-	if (head.nent) {
-		entries = kcalloc(head.nent, sizeof(*entries));
-		if (!entries)
-			return -ENOMEM;
-		if (copy_from_user(entries, arg + sizeof(head), head.nent * sizeof(*entries))) {
-			kfree(entries);
-			return -EFAULT;
-		}
 	}
 	kfree(v->cpuid);
 	v->cpuid = entries;
-	v->cpuid_count = head.nent;
+	v->cpuid_count = head->nent;
 	return 0;
 }
 

@@ -8,12 +8,12 @@
 
 #define KVM_ENOSYS_RESULT (-1000ll) /* linux/kvm_para.h: KVM_ENOSYS */
 
-int vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error)
-{
-	const struct vcpu_event e = { .type = EVENT_EXCEPTION, .vector = vector,
-				      .has_error = has_error, .error = error };
+enum { TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14 };
 
-	virt_ops->inject(v->arch, &e);
+/* The guest gets it, and runs on. */
+static int inject(struct vcpu *v, u64 event)
+{
+	v->arch->event = event;
 	return 1;
 }
 
@@ -28,19 +28,28 @@ int vcpu_internal_error(struct vcpu *v, u32 suberror)
 	return 0;
 }
 
-/* Past an instruction that the CPU does not tell the length of. */
-static int skip_opcode(struct vcpu *v, u8 first, u8 second)
+int vcpu_emulation_error(struct vcpu *v)
 {
-	const u8 op[2] = { first, second };
-
-	if (guest_skip(v, op, first == 0x0f ? 2 : 1))
-		return 1;
 	return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+}
+
+int vcpu_access_error(struct vcpu *v, int r, const struct guest_fault *f)
+{
+	if (r != -EFAULT)
+		return vcpu_emulation_error(v);
+	v->arch->cr2 = f->address;
+	return inject(v, vcpu_exception_error(TRAP_PF, f->error));
+}
+
+/* Past an instruction that the CPU does not tell the length of. */
+static int skip_opcode(struct vcpu *v, const char *op)
+{
+	return guest_skip(v, op) ? 1 : vcpu_emulation_error(v);
 }
 
 static int hlt_exit(struct vcpu *v)
 {
-	int r = skip_opcode(v, 0xf4, 0);
+	int r = skip_opcode(v, "\xf4");
 
 	if (r <= 0)
 		return r;
@@ -65,47 +74,34 @@ static int msr_exit(struct vcpu *v, bool write)
 		r = msr_read(v, msr, &value);
 	if (r) {
 		log_debug("guest %s MSR 0x%x: #GP", write ? "writes" : "reads", msr);
-		return vcpu_inject_exception(v, TRAP_GP, true, 0);
+		return inject(v, vcpu_exception_error(TRAP_GP, 0));
 	}
 	if (!write) {
 		gpr[GPR_RAX] = (u32)value;
 		gpr[GPR_RDX] = value >> 32;
 	}
-	return skip_opcode(v, 0x0f, write ? 0x30 : 0x32);
+	return skip_opcode(v, write ? "\x0f\x30" : "\x0f\x32");
 }
 
 /* MOV CRn, reg: 0f 22, the register in ModRM; for CR8 REX.R, or LOCK outside of 64-bit mode (APM 3). */
-static bool cr_operand(struct vcpu *v, u64 *value, u64 *next_rip)
-{
-	struct insn_prefixes p;
-	struct vcpu_mode m;
-	u8 code[INSN_MAX];
-	unsigned n = guest_fetch(v, code);
-
-	virt_ops->get_mode(v->arch, &m);
-	insn_prefixes(&p, code, n, m.bits);
-	if (p.length + 3u > n || code[p.length] != 0x0f || code[p.length + 1] != 0x22)
-		return false;
-	*value = v->arch->gpr[(code[p.length + 2] & 7) | (p.rex & 1) << 3];
-	if (m.bits != 64)
-		*value = (u32)*value;
-	*next_rip = v->arch->rip + p.length + 3;
-	return true;
-}
-
 static int cr_write(struct vcpu *v, bool cr8)
 {
-	u64 value, next_rip;
+	struct guest_code c;
+	unsigned at;
+	u64 value;
 
-	if (!cr_operand(v, &value, &next_rip))
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+	guest_fetch(v, &c);
+	at = c.prefixes.length;
+	if (at + 3 > c.n || c.byte[at] != 0x0f || c.byte[at + 1] != 0x22)
+		return vcpu_emulation_error(v);
+	value = v->arch->gpr[(c.byte[at + 2] & 7) | (c.prefixes.rex & 1) << 3] & insn_mask(c.bits == 64 ? 8 : 4);
 	if (cr8 ? value > 15 : virt_ops->set_cr4(v->arch, value) != 0)
-		return vcpu_inject_exception(v, TRAP_GP, true, 0);
+		return inject(v, vcpu_exception_error(TRAP_GP, 0));
 	if (cr8) {
 		v->arch->cr8 = (u8)value;
 		lapic_set_cr8(&v->lapic, (u8)value);
 	}
-	virt_ops->skip(v->arch, next_rip);
+	guest_advance(v, at + 3);
 	return 1;
 }
 
@@ -122,56 +118,22 @@ static int nested_fault_exit(struct vcpu *v)
 		return refuse(-EFAULT, "the memory behind guest address 0x%llx cannot be had (%d)",
 			      (unsigned long long)e->fault.gpa, r);
 	if (e->fault.table || e->fault.access == ARCH_FAULT_EXEC)
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+		return vcpu_emulation_error(v);
 	return mmio_exit(v);
 }
 
-static int hypercall_exit(struct vcpu *v)
-{
-	const u8 vmmcall[] = { 0x0f, 0x01, 0xd9 };
-
-	v->arch->gpr[GPR_RAX] = (u64)KVM_ENOSYS_RESULT;
-	if (guest_skip(v, vmmcall, sizeof(vmmcall)))
-		return 1;
-	return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-}
-
-static int cache_exit(struct vcpu *v)
-{
-	const u8 wbinvd[] = { 0x0f, 0x09 }, invd[] = { 0x0f, 0x08 };
-
-	if (guest_skip(v, wbinvd, 2) || guest_skip(v, invd, 2))
-		return 1;
-	return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-}
-
-static enum exit_counter counter_of(enum vcpu_exit_kind kind)
-{
-	switch (kind) {
-	case VCPU_EXIT_INTERRUPT:
-		return COUNT_INTERRUPT;
-	case VCPU_EXIT_WINDOW:
-		return COUNT_WINDOW;
-	case VCPU_EXIT_CPUID:
-		return COUNT_CPUID;
-	case VCPU_EXIT_HLT:
-		return COUNT_HLT;
-	case VCPU_EXIT_IO:
-		return COUNT_IO;
-	case VCPU_EXIT_RDMSR:
-	case VCPU_EXIT_WRMSR:
-		return COUNT_MSR;
-	default:
-		return COUNT_OTHER;
-	}
-}
+static const u8 counter_of[VCPU_EXIT_KINDS] = { /* else COUNT_OTHER */
+	[VCPU_EXIT_INTERRUPT] = COUNT_INTERRUPT, [VCPU_EXIT_WINDOW] = COUNT_WINDOW,
+	[VCPU_EXIT_CPUID] = COUNT_CPUID, [VCPU_EXIT_HLT] = COUNT_HLT, [VCPU_EXIT_IO] = COUNT_IO,
+	[VCPU_EXIT_RDMSR] = COUNT_MSR, [VCPU_EXIT_WRMSR] = COUNT_MSR,
+};
 
 int vcpu_exit_handle(struct vcpu *v)
 {
 	const struct vcpu_exit *e = &v->arch->exit;
 
 	if (e->kind != VCPU_EXIT_NESTED_FAULT) /* it counts by what it turns out to be */
-		counters_add(counter_of(e->kind));
+		counters_add(counter_of[e->kind]);
 
 	switch (e->kind) {
 	case VCPU_EXIT_INTERRUPT:
@@ -180,7 +142,7 @@ int vcpu_exit_handle(struct vcpu *v)
 		return 1;
 	case VCPU_EXIT_CPUID:
 		cpuid_emulate(v);
-		return skip_opcode(v, 0x0f, 0xa2);
+		return skip_opcode(v, "\x0f\xa2");
 	case VCPU_EXIT_HLT:
 		return hlt_exit(v);
 	case VCPU_EXIT_IO:
@@ -194,13 +156,14 @@ int vcpu_exit_handle(struct vcpu *v)
 	case VCPU_EXIT_NESTED_FAULT:
 		return nested_fault_exit(v);
 	case VCPU_EXIT_HYPERCALL:
-		return hypercall_exit(v);
+		v->arch->gpr[GPR_RAX] = (u64)KVM_ENOSYS_RESULT;
+		return skip_opcode(v, "\x0f\x01\xd9");
 	case VCPU_EXIT_CACHE:
-		return cache_exit(v);
+		return guest_skip(v, "\x0f\x08") ? 1 : skip_opcode(v, "\x0f\x09");
 	case VCPU_EXIT_XSETBV:
-		return vcpu_inject_exception(v, TRAP_GP, true, 0);
+		return inject(v, vcpu_exception_error(TRAP_GP, 0));
 	case VCPU_EXIT_UNDEFINED:
-		return vcpu_inject_exception(v, TRAP_UD, false, 0);
+		return inject(v, vcpu_exception(TRAP_UD));
 	case VCPU_EXIT_SHUTDOWN:
 		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;

@@ -37,7 +37,7 @@ struct walk {
 /* An entry of 4 or 8 bytes. Eight aligned ones are read at once, not torn. */
 static int entry_read(struct walk *w, gpa_t gpa, unsigned size, u64 *entry)
 {
-	int r = slots_read(w->slots, ALIGN_DOWN(gpa, 8), entry, 8);
+	int r = slots_copy(w->slots, ALIGN_DOWN(gpa, 8), entry, 8, false);
 
 	if (!r && size == 4)
 		*entry = gpa & 4 ? *entry >> 32 : (u32)*entry;
@@ -140,7 +140,7 @@ int guest_translate(struct vcpu *v, u64 linear, bool write, gpa_t *gpa, struct g
 	return translate(v, &m, linear, write, gpa, f);
 }
 
-static int copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f)
+int guest_copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f)
 {
 	u8 *at = buf;
 
@@ -151,25 +151,13 @@ static int copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, str
 
 		if (r)
 			return r;
-		r = write ? slots_write(&v->vm->slots, gpa, at, part)
-			  : slots_read(&v->vm->slots, gpa, at, part);
-		if (r)
+		if (slots_copy(&v->vm->slots, gpa, at, part, write))
 			return -ENXIO; /* nothing that the guest could mend */
 		at += part;
 		linear += part;
 		n -= part;
 	}
 	return 0;
-}
-
-int guest_read(struct vcpu *v, u64 linear, void *buf, size_t n, struct guest_fault *f)
-{
-	return copy(v, linear, buf, n, false, f);
-}
-
-int guest_write(struct vcpu *v, u64 linear, const void *buf, size_t n, struct guest_fault *f)
-{
-	return copy(v, linear, (void *)buf, n, true, f);
 }
 
 u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset)
@@ -184,37 +172,46 @@ u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset)
 	return m.bits == 64 ? s.base + offset : (u32)(s.base + offset);
 }
 
-unsigned guest_fetch(struct vcpu *v, u8 code[INSN_MAX])
+void guest_fetch(struct vcpu *v, struct guest_code *c)
 {
 	u64 linear = guest_linear(v, SEG_CS, v->arch->rip);
 	unsigned first = MIN(INSN_MAX, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 	struct guest_fault f;
-
-	if (guest_read(v, linear, code, first, &f))
-		return 0;
-	if (first < INSN_MAX && guest_read(v, linear + first, code + first, INSN_MAX - first, &f))
-		return first;
-	return INSN_MAX;
-}
-
-bool guest_skip(struct vcpu *v, const u8 *op, unsigned n)
-{
-	u64 next = v->arch->exit.next_rip;
-	struct insn_prefixes p;
 	struct vcpu_mode m;
-	u8 code[INSN_MAX];
-	unsigned have;
 
-	if (next) {
-		virt_ops->skip(v->arch, next);
-		return true;
+	c->n = 0;
+	if (!guest_copy(v, linear, c->byte, first, false, &f)) {
+		c->n = first;
+		if (first < INSN_MAX &&
+		    !guest_copy(v, linear + first, c->byte + first, INSN_MAX - first, false, &f))
+			c->n = INSN_MAX;
 	}
 	virt_ops->get_mode(v->arch, &m);
-	have = guest_fetch(v, code);
-	insn_prefixes(&p, code, have, m.bits);
-	if (p.length + n > have || memcmp(code + p.length, op, n))
+	c->bits = m.bits;
+	insn_prefixes(&c->prefixes, c->byte, c->n, c->bits);
+}
+
+void guest_advance(struct vcpu *v, unsigned length)
+{
+	u64 next = v->arch->rip + length;
+	struct vcpu_mode m;
+
+	virt_ops->get_mode(v->arch, &m);
+	vcpu_skip(v->arch, m.bits == 64 ? next : (u32)next);
+}
+
+bool guest_skip(struct vcpu *v, const char *op)
+{
+	unsigned n = strlen(op);
+	struct guest_code c;
+
+	if (v->arch->exit.next_rip) {
+		vcpu_skip(v->arch, v->arch->exit.next_rip);
+		return true;
+	}
+	guest_fetch(v, &c);
+	if (c.prefixes.length + n > c.n || memcmp(c.byte + c.prefixes.length, op, n))
 		return false;
-	next = v->arch->rip + p.length + n;
-	virt_ops->skip(v->arch, m.bits == 64 ? next : (u32)next);
+	guest_advance(v, c.prefixes.length + n);
 	return true;
 }

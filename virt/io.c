@@ -34,39 +34,28 @@ static void reg_add(struct vcpu *v, enum vcpu_gpr reg, unsigned size, s64 n)
 	insn_reg_write(v->arch->gpr, reg, size, false, v->arch->gpr[reg] + (u64)n);
 }
 
-/* The CPU need not tell the segment of OUTS and the size of addresses. */
-static int string_prefixes(struct vcpu *v, unsigned *source)
-{
-	struct insn_prefixes p;
-	struct vcpu_mode m;
-	u8 code[INSN_MAX];
-	unsigned n = guest_fetch(v, code);
-
-	if (!n)
-		return -ENXIO;
-	virt_ops->get_mode(v->arch, &m);
-	insn_prefixes(&p, code, n, m.bits);
-	*source = p.seg == INSN_NO_REG ? SEG_DS : p.seg;
-	v->io.addr_size = insn_addr_size(&p, m.bits);
-	return 0;
-}
-
 static int string_exit(struct vcpu *v, bool in)
 {
 	struct io_state *io = &v->io;
-	u64 count = 1;
 	enum vcpu_gpr reg = in ? GPR_RDI : GPR_RSI;
+	unsigned source = SEG_DS;
 	struct guest_fault f;
-	unsigned source;
+	struct guest_code c;
+	u64 count = 1;
 	gpa_t gpa;
 	int r;
 
-	if (string_prefixes(v, &source))
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+	/* The CPU need not tell the segment of OUTS and the size of addresses. */
+	guest_fetch(v, &c);
+	if (!c.n)
+		return vcpu_emulation_error(v);
+	if (c.prefixes.seg != INSN_NO_REG)
+		source = c.prefixes.seg;
+	io->addr_size = insn_addr_size(&c.prefixes, c.bits);
 	if (io->rep)
 		count = reg_of_size(v, GPR_RCX, io->addr_size);
 	if (!count) {
-		virt_ops->skip(v->arch, io->next_rip);
+		vcpu_skip(v->arch, io->next_rip);
 		return 1;
 	}
 	io->linear = guest_linear(v, in ? SEG_ES : source, reg_of_size(v, reg, io->addr_size));
@@ -76,13 +65,9 @@ static int string_exit(struct vcpu *v, bool in)
 		io->count = (u32)MAX(1, MIN(count, (PAGE_SIZE - (io->linear & (PAGE_SIZE - 1))) / io->size));
 	/* Reading consumes: make sure of the destination first. */
 	r = in ? guest_translate(v, io->linear, true, &gpa, &f)
-	       : guest_read(v, io->linear, v->port_data, io->count * io->size, &f);
-	if (r == -EFAULT) {
-		virt_ops->set_cr2(v->arch, f.address);
-		return vcpu_inject_exception(v, TRAP_PF, true, f.error);
-	}
+	       : guest_copy(v, io->linear, v->port_data, io->count * io->size, false, &f);
 	if (r)
-		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+		return vcpu_access_error(v, r, &f);
 	return io_leave(v, in ? PENDING_INS : PENDING_OUT);
 }
 
@@ -111,7 +96,7 @@ static void string_advance(struct vcpu *v, enum vcpu_gpr reg)
 	if (io->rep)
 		reg_add(v, GPR_RCX, io->addr_size, -(s64)io->count);
 	if (!io->rep || !reg_of_size(v, GPR_RCX, io->addr_size))
-		virt_ops->skip(v->arch, io->next_rip);
+		vcpu_skip(v->arch, io->next_rip);
 }
 
 int io_complete(struct vcpu *v)
@@ -121,8 +106,8 @@ int io_complete(struct vcpu *v)
 	u64 value = 0;
 
 	if (v->pending == PENDING_INS) {
-		if (guest_write(v, io->linear, v->port_data, io->count * io->size, &f))
-			return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
+		if (guest_copy(v, io->linear, v->port_data, io->count * io->size, true, &f))
+			return vcpu_emulation_error(v);
 		string_advance(v, GPR_RDI);
 		return 1;
 	}
@@ -134,6 +119,6 @@ int io_complete(struct vcpu *v)
 		memcpy(&value, v->port_data, io->size);
 		insn_reg_write(v->arch->gpr, GPR_RAX, io->size, false, value);
 	}
-	virt_ops->skip(v->arch, io->next_rip);
+	vcpu_skip(v->arch, io->next_rip);
 	return 1;
 }

@@ -18,13 +18,9 @@
 #define MSI_DATA_MODE GENMASK(10, 8)
 
 struct irq_route {
-	bool valid;
 	u64 address;
 	u32 data;
-};
-struct irq_routes {
-	u32 count; /* entries, index is the GSI */
-	struct irq_route route[];
+	bool valid;
 };
 
 int irq_deliver(struct vm *vm, const struct irq_message *m)
@@ -105,11 +101,11 @@ void irq_send(struct vcpu *from, u32 icr, u32 dest)
 void irq_route_deliver(struct vm *vm, u32 gsi)
 {
 	bool on = arch_irq_save();
-	const struct irq_routes *routes = READ_ONCE(vm->routes);
+	const struct irq_route *routes = READ_ONCE(vm->routes);
 	struct irq_route route = { 0 };
 
-	if (routes && gsi < routes->count)
-		route = routes->route[gsi];
+	if (routes && gsi < VM_MAX_GSIS)
+		route = routes[gsi];
 	if (route.valid)
 		(void)irq_signal_msi(vm, route.address, route.data);
 	arch_irq_restore(on);
@@ -119,9 +115,9 @@ static void nothing(void *)
 {
 }
 
-static void routes_replace(struct vm *vm, struct irq_routes *routes)
+static void routes_replace(struct vm *vm, struct irq_route *routes)
 {
-	struct irq_routes *old = vm->routes;
+	struct irq_route *old = vm->routes;
 
 	WRITE_ONCE(vm->routes, routes);
 	if (!old)
@@ -135,7 +131,7 @@ void irq_routes_free(struct vm *vm)
 	routes_replace(vm, NULL);
 }
 
-static int entry_check(const struct irq_routes *routes, const struct kvm_irq_routing_entry *e)
+static int entry_check(const struct irq_route *routes, const struct kvm_irq_routing_entry *e)
 {
 	if (e->gsi >= VM_MAX_GSIS)
 		return refuse(-EINVAL, "interrupt route %u: numbers end at %u", e->gsi, VM_MAX_GSIS - 1);
@@ -145,76 +141,52 @@ static int entry_check(const struct irq_routes *routes, const struct kvm_irq_rou
 	if (e->type != KVM_IRQ_ROUTING_MSI || e->flags & ~KVM_MSI_VALID_DEVID)
 		return refuse(-EINVAL, "interrupt route %u: type %u with flags 0x%x is not offered", e->gsi,
 			      e->type, e->flags);
-	if (e->gsi < routes->count && routes->route[e->gsi].valid)
+	if (routes[e->gsi].valid)
 		return refuse(-EINVAL, "interrupt %u has two routes", e->gsi);
 	return 0;
 }
 
-static struct irq_routes *routes_alloc(u32 count)
+static int routes_fill(struct irq_route *routes, u64 entries, u32 nr)
 {
-	struct irq_routes *routes = kzalloc(sizeof(*routes) + count * sizeof(struct irq_route));
-
-	if (routes)
-		routes->count = count;
-	return routes;
-}
-
-static int routes_fill(struct irq_routes **out, u64 entries, u32 nr)
-{
-	struct irq_routes *routes = routes_alloc(0);
-
-	for (u32 i = 0; routes && i < nr; i++) {
+	for (u32 i = 0; i < nr; i++) {
 		struct kvm_irq_routing_entry e;
 		int r;
 
 		if (i % 256 == 255)
 			resched_point();
-		r = copy_from_user(&e, entries + i * sizeof(e), sizeof(e));
-		if (!r)
-			r = entry_check(routes, &e);
-		if (r) {
-			kfree(routes);
+		if (copy_from_user(&e, entries + i * sizeof(e), sizeof(e)))
+			return -EFAULT;
+		r = entry_check(routes, &e);
+		if (r)
 			return r;
-		}
-		if (e.gsi >= routes->count) {
-			/* Grown in steps, so that a long table is not copied for each entry. */
-			struct irq_routes *bigger = routes_alloc(MIN(ALIGN_UP(e.gsi + 1, 64u) * 2,
-								     VM_MAX_GSIS));
-
-			if (bigger)
-				memcpy(bigger->route, routes->route,
-				       routes->count * sizeof(struct irq_route));
-			kfree(routes);
-			routes = bigger;
-			if (!routes)
-				break;
-		}
-		routes->route[e.gsi] = (struct irq_route){
-			.valid = true,
+		routes[e.gsi] = (struct irq_route){
 			.address = (u64)e.u.msi.address_hi << 32 | e.u.msi.address_lo,
 			.data = e.u.msi.data,
+			.valid = true,
 		};
 	}
-	*out = routes;
-	return routes ? 0 : -ENOMEM;
+	return 0;
 }
 
-s64 irq_routes_ioctl(struct vm *vm, u64 arg)
+s64 irq_routes_set(struct vm *vm, void *data, u64 arg)
 {
-	struct irq_routes *routes;
-	struct kvm_irq_routing head;
+	const struct kvm_irq_routing *head = data;
+	struct irq_route *routes;
 	int r;
 
-	if (copy_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
+	guard_mutex(&vm->lock);
 	if (!vm->irqchip)
 		return refuse(-EINVAL, "interrupt routes need KVM_CREATE_IRQCHIP first");
-	if (head.nr > VM_MAX_GSIS || head.flags)
-		return refuse(-EINVAL, "%u interrupt routes with flags 0x%x: at most %u, no flags", head.nr,
-			      head.flags, VM_MAX_GSIS);
-	r = routes_fill(&routes, arg + sizeof(head), head.nr);
+	if (head->nr > VM_MAX_GSIS || head->flags)
+		return refuse(-EINVAL, "%u interrupt routes with flags 0x%x: at most %u, no flags", head->nr,
+			      head->flags, VM_MAX_GSIS);
+	routes = kcalloc(VM_MAX_GSIS, sizeof(*routes));
+	if (!routes)
+		return -ENOMEM;
+	r = routes_fill(routes, arg + sizeof(*head), head->nr);
 	if (r)
-		return r;
-	routes_replace(vm, routes);
-	return 0;
+		kfree(routes);
+	else
+		routes_replace(vm, routes);
+	return r;
 }

@@ -75,28 +75,27 @@ static void irqfd_deassign(struct vm *vm, const struct eventfd *e, u32 gsi)
 	}
 }
 
-s64 irqfd_ioctl(struct vm *vm, u64 arg)
+s64 irqfd_set(struct vm *vm, void *data, u64)
 {
-	struct kvm_irqfd a;
+	const struct kvm_irqfd *a = data;
 	struct eventfd *e;
 	int r;
 
-	if (copy_from_user(&a, arg, sizeof(a)))
-		return -EFAULT;
-	if (a.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
-		return refuse(-EINVAL, "irqfd flags 0x%x are unknown", a.flags);
-	if (a.flags & KVM_IRQFD_FLAG_RESAMPLE && !(a.flags & KVM_IRQFD_FLAG_DEASSIGN))
+	guard_mutex(&vm->lock);
+	if (a->flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
+		return refuse(-EINVAL, "irqfd flags 0x%x are unknown", a->flags);
+	if (a->flags & KVM_IRQFD_FLAG_RESAMPLE && !(a->flags & KVM_IRQFD_FLAG_DEASSIGN))
 		return refuse(-EINVAL, "irqfd of interrupt %u: level-triggered interrupts (RESAMPLE) need an IOAPIC, which there is not",
-			      a.gsi);
+			      a->gsi);
 	if (!vm->irqchip)
-		return refuse(-EINVAL, "irqfd of interrupt %u needs KVM_CREATE_IRQCHIP first", a.gsi);
-	r = eventfd_from_fd((int)a.fd, &e);
+		return refuse(-EINVAL, "irqfd of interrupt %u needs KVM_CREATE_IRQCHIP first", a->gsi);
+	r = eventfd_from_fd((int)a->fd, &e);
 	if (r)
-		return refuse(r, "irqfd of interrupt %u: descriptor %d is no eventfd", a.gsi, (int)a.fd);
-	if (a.flags & KVM_IRQFD_FLAG_DEASSIGN)
-		irqfd_deassign(vm, e, a.gsi);
+		return refuse(r, "irqfd of interrupt %u: descriptor %d is no eventfd", a->gsi, (int)a->fd);
+	if (a->flags & KVM_IRQFD_FLAG_DEASSIGN)
+		irqfd_deassign(vm, e, a->gsi);
 	else
-		r = irqfd_assign(vm, e, a.gsi);
+		r = irqfd_assign(vm, e, a->gsi);
 	eventfd_put(e);
 	return r;
 }

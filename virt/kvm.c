@@ -39,7 +39,27 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 };
 
-s64 kvm_check_extension(u64 cap)
+s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struct vcpu *v, u32 nr, u64 arg)
+{
+	u64 data[sizeof(struct kvm_lapic_state) / 8]; /* the largest */
+	size_t size = _IOC_SIZE(nr);
+	s64 r;
+
+	while (call->nr != nr)
+		if (!(call++)->nr)
+			return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
+	BUG_ON(size > sizeof(data));
+	if (!(_IOC_DIR(nr) & _IOC_WRITE))
+		memset(data, 0, size);
+	else if (copy_from_user(data, arg, size))
+		return -EFAULT;
+	r = v ? call->vcpu(v, data, arg) : call->vm(vm, data, arg);
+	if (r >= 0 && (_IOC_DIR(nr) & _IOC_READ) && copy_to_user(arg, data, size))
+		return -EFAULT;
+	return r;
+}
+
+s64 kvm_check_extension(struct vm *, void *, u64 cap)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(extensions); i++)
 		if (extensions[i].cap == cap)
@@ -47,26 +67,31 @@ s64 kvm_check_extension(u64 cap)
 	return 0;
 }
 
+static s64 api_version(struct vm *, void *, u64 arg)
+{
+	return arg ? -EINVAL : KVM_API_VERSION;
+}
+
+static s64 vcpu_mmap_size(struct vm *, void *, u64 arg)
+{
+	return arg ? -EINVAL : (s64)(VCPU_MMAP_PAGES * PAGE_SIZE);
+}
+
 static s64 kvm_ioctl(struct file *, u32 nr, u64 arg)
 {
-	switch (nr) {
-	case KVM_GET_API_VERSION:
-		return arg ? -EINVAL : KVM_API_VERSION;
-	case KVM_CREATE_VM:
-		return arg ? refuse(-EINVAL, "VM type %llu: there is only 0", (unsigned long long)arg)
-			   : vm_create();
-	case KVM_CHECK_EXTENSION:
-		return kvm_check_extension(arg);
-	case KVM_GET_VCPU_MMAP_SIZE:
-		return arg ? -EINVAL : (s64)(VCPU_MMAP_PAGES * PAGE_SIZE);
-	case KVM_GET_SUPPORTED_CPUID:
-		return cpuid_supported_ioctl(arg);
-	case KVM_GET_MSR_INDEX_LIST:
-		return msr_list_ioctl(arg);
-	default:
-		/* Linux answers so, and ENOTTY on the VM's and the vCPU's descriptors. */
-		return refuse(-EINVAL, "/dev/kvm ioctl 0x%x is not offered", nr);
-	}
+	static const struct kvm_call calls[] = {
+		{ KVM_GET_API_VERSION, .vm = api_version },
+		{ KVM_CREATE_VM, .vm = vm_create },
+		{ KVM_CHECK_EXTENSION, .vm = kvm_check_extension },
+		{ KVM_GET_VCPU_MMAP_SIZE, .vm = vcpu_mmap_size },
+		{ KVM_GET_SUPPORTED_CPUID, .vm = cpuid_supported },
+		{ KVM_GET_MSR_INDEX_LIST, .vm = msr_list },
+		{ 0 },
+	};
+	s64 r = kvm_call(calls, "/dev/kvm", NULL, NULL, nr, arg);
+
+	/* Linux answers so, and ENOTTY on the VM's and the vCPU's descriptors. */
+	return r == -ENOTTY ? -EINVAL : r;
 }
 
 static const struct file_ops kvm_file_ops = { .name = "/dev/kvm", .ioctl = kvm_ioctl };

@@ -15,11 +15,6 @@
 
 enum access_result { ACCESS_DONE, ACCESS_LEAVES, ACCESS_FAILS };
 
-static int give_up(struct vcpu *v)
-{
-	return vcpu_internal_error(v, KVM_INTERNAL_ERROR_EMULATION);
-}
-
 static bool is_lapic_page(const struct vcpu *v, gpa_t gpa)
 {
 	return v->vm->irqchip && lapic_enabled(&v->lapic) && !lapic_x2(&v->lapic) &&
@@ -51,33 +46,21 @@ static enum access_result leave(struct vcpu *v, gpa_t gpa, const u64 *value)
 	return ACCESS_LEAVES;
 }
 
-static enum access_result access_read(struct vcpu *v, gpa_t gpa, u64 *value)
+static enum access_result access(struct vcpu *v, gpa_t gpa, bool write, u64 *value)
 {
-	unsigned size = v->mmio.insn.size;
-
-	*value = 0;
-	if (is_lapic_page(v, gpa)) {
-		counters_add(COUNT_LAPIC);
-		*value = lapic_page_read(&v->lapic, gpa & (PAGE_SIZE - 1), size);
-		return ACCESS_DONE;
-	}
-	if (is_memory(v, gpa, false))
-		return slots_read(&v->vm->slots, gpa, value, size) ? ACCESS_FAILS : ACCESS_DONE;
-	return leave(v, gpa, NULL);
-}
-
-static enum access_result access_write(struct vcpu *v, gpa_t gpa, u64 value)
-{
-	unsigned size = v->mmio.insn.size;
+	unsigned size = v->mmio.insn.size, offset = gpa & (PAGE_SIZE - 1);
 
 	if (is_lapic_page(v, gpa)) {
 		counters_add(COUNT_LAPIC);
-		lapic_page_write(&v->lapic, gpa & (PAGE_SIZE - 1), size, value);
+		if (write)
+			lapic_page_write(&v->lapic, offset, size, *value);
+		else
+			*value = lapic_page_read(&v->lapic, offset, size);
 		return ACCESS_DONE;
 	}
-	if (is_memory(v, gpa, true))
-		return slots_write(&v->vm->slots, gpa, &value, size) ? ACCESS_FAILS : ACCESS_DONE;
-	return leave(v, gpa, &value);
+	if (is_memory(v, gpa, write))
+		return slots_copy(&v->vm->slots, gpa, value, size, write) ? ACCESS_FAILS : ACCESS_DONE;
+	return leave(v, gpa, write ? value : NULL);
 }
 
 static bool is_string(const struct insn *in)
@@ -91,8 +74,6 @@ static int finish(struct vcpu *v)
 	const struct insn *in = &v->mmio.insn;
 	u64 *gpr = v->arch->gpr;
 	u64 step = v->arch->rflags & RFLAGS_DF ? -(u64)in->size : in->size;
-	struct vcpu_mode m;
-	u64 next;
 
 	if (is_string(in)) {
 		insn_reg_write(gpr, GPR_RDI, in->addr_size, false, gpr[GPR_RDI] + step);
@@ -103,21 +84,19 @@ static int finish(struct vcpu *v)
 		if (in->rep && (gpr[GPR_RCX] & insn_mask(in->addr_size)))
 			return 1;
 	}
-	virt_ops->get_mode(v->arch, &m);
-	next = v->arch->rip + in->length;
-	virt_ops->skip(v->arch, m.bits == 64 ? next : (u32)next);
+	guest_advance(v, in->length);
 	return 1;
 }
 
 static int write_and_finish(struct vcpu *v, u64 value)
 {
-	switch (access_write(v, v->mmio.target, value)) {
+	switch (access(v, v->mmio.target, true, &value)) {
 	case ACCESS_DONE:
 		return finish(v);
 	case ACCESS_LEAVES:
 		return 0;
 	default:
-		return give_up(v);
+		return vcpu_emulation_error(v);
 	}
 }
 
@@ -154,20 +133,20 @@ static int operate(struct vcpu *v, u64 memory)
 static int start(struct vcpu *v)
 {
 	const struct insn *in = &v->mmio.insn;
-	u64 value;
+	u64 value = 0;
 
 	if (in->to_memory && (in->op == INSN_MOV || in->op == INSN_STOS)) {
 		value = in->immediate ? in->imm
 				      : insn_reg_read(v->arch->gpr, in->reg, in->size, in->high);
 		return write_and_finish(v, value);
 	}
-	switch (access_read(v, v->mmio.gpa, &value)) {
+	switch (access(v, v->mmio.gpa, false, &value)) {
 	case ACCESS_DONE:
 		return operate(v, value);
 	case ACCESS_LEAVES:
 		return 0;
 	default:
-		return give_up(v);
+		return vcpu_emulation_error(v);
 	}
 }
 
@@ -205,23 +184,16 @@ static int locate_all(struct vcpu *v, struct guest_fault *f)
 int mmio_exit(struct vcpu *v)
 {
 	struct guest_fault f;
-	struct vcpu_mode m;
-	u8 code[INSN_MAX];
-	unsigned n;
+	struct guest_code c;
 	int r;
 
-	if (v->arch->exit.vectoring)
+	if (v->arch->event) /* it came while that was delivered */
 		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV);
-	virt_ops->get_mode(v->arch, &m);
-	n = guest_fetch(v, code);
-	if (insn_decode(&v->mmio.insn, code, n, m.bits))
-		return give_up(v);
+	guest_fetch(v, &c);
+	if (insn_decode(&v->mmio.insn, c.byte, c.n, c.bits))
+		return vcpu_emulation_error(v);
 	r = locate_all(v, &f);
-	if (r == -EFAULT) {
-		virt_ops->set_cr2(v->arch, f.address);
-		return vcpu_inject_exception(v, TRAP_PF, true, f.error);
-	}
-	return r ? give_up(v) : start(v);
+	return r ? vcpu_access_error(v, r, &f) : start(v);
 }
 
 int mmio_complete(struct vcpu *v)

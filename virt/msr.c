@@ -36,7 +36,7 @@ int msr_read(struct vcpu *v, u32 msr, u64 *value)
 	*value = 0;
 	switch (msr) {
 	case MSR_TSC:
-		*value = arch_tsc() + v->tsc_offset;
+		*value = arch_tsc() + v->arch->tsc_offset;
 		return 0;
 	case MSR_APIC_BASE:
 		*value = v->lapic.base;
@@ -71,13 +71,6 @@ int msr_read(struct vcpu *v, u32 msr, u64 *value)
 	}
 }
 
-static void tsc_write(struct vcpu *v, u64 value)
-{
-	v->tsc_offset = value - arch_tsc();
-	v->lapic.tsc_offset = v->tsc_offset;
-	virt_ops->set_tsc_offset(v->arch, v->tsc_offset);
-}
-
 int msr_write(struct vcpu *v, u32 msr, bool by_guest, u64 value)
 {
 	int r = virt_ops->set_msr(v->arch, msr, value);
@@ -89,7 +82,7 @@ int msr_write(struct vcpu *v, u32 msr, bool by_guest, u64 value)
 
 	switch (msr) {
 	case MSR_TSC:
-		tsc_write(v, value);
+		v->arch->tsc_offset = v->lapic.tsc_offset = value - arch_tsc();
 		return 0;
 	case MSR_APIC_BASE:
 		return lapic_base_write(&v->lapic, value);
@@ -119,30 +112,26 @@ int msr_write(struct vcpu *v, u32 msr, bool by_guest, u64 value)
 }
 
 /* The number of entries done; the first that fails ends it. */
-s64 msr_ioctl(struct vcpu *v, u32 nr, u64 arg)
+static s64 each_entry(struct vcpu *v, const struct kvm_msrs *head, u64 arg, bool set)
 {
-	struct kvm_msrs head;
 	u32 i;
 
-	if (copy_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.nmsrs > CPUID_MAX_ENTRIES)
+	if (head->nmsrs > CPUID_MAX_ENTRIES)
 		return -E2BIG;
-	for (i = 0; i < head.nmsrs; i++) {
-		u64 at = arg + sizeof(head) + i * sizeof(struct kvm_msr_entry);
+	for (i = 0; i < head->nmsrs; i++) {
+		u64 at = arg + sizeof(*head) + i * sizeof(struct kvm_msr_entry);
 		struct kvm_msr_entry e;
 		u64 value = 0;
 
 		if (copy_from_user(&e, at, sizeof(e)))
 			return -EFAULT;
-		if (nr == KVM_SET_MSRS) {
-			if (msr_write(v, e.index, false, e.data)) {
-				(void)refuse(-EINVAL, "MSR 0x%x does not take 0x%llx", e.index,
-					     (unsigned long long)e.data);
-				break;
-			}
-			continue;
+		if (set && msr_write(v, e.index, false, e.data)) {
+			(void)refuse(-EINVAL, "MSR 0x%x does not take 0x%llx", e.index,
+				     (unsigned long long)e.data);
+			break;
 		}
+		if (set)
+			continue;
 		if (msr_read(v, e.index, &value))
 			break;
 		e.data = value;
@@ -152,18 +141,26 @@ s64 msr_ioctl(struct vcpu *v, u32 nr, u64 arg)
 	return i;
 }
 
-s64 msr_list_ioctl(u64 arg)
+s64 msrs_get(struct vcpu *v, void *data, u64 arg)
 {
-	struct kvm_msr_list head;
-	u32 room;
+	return each_entry(v, data, arg, false);
+}
 
-	if (copy_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
-	room = head.nmsrs;
-	head.nmsrs = ARRAY_SIZE(saved);
-	if (copy_to_user(arg, &head, sizeof(head)))
+s64 msrs_set(struct vcpu *v, void *data, u64 arg)
+{
+	return each_entry(v, data, arg, true);
+}
+
+/* The number of entries is told also when there is no room for them. */
+s64 msr_list(struct vm *, void *data, u64 arg)
+{
+	struct kvm_msr_list *head = data;
+	u32 room = head->nmsrs;
+
+	head->nmsrs = ARRAY_SIZE(saved);
+	if (copy_to_user(arg, head, sizeof(*head)))
 		return -EFAULT;
 	if (room < ARRAY_SIZE(saved))
 		return -E2BIG;
-	return copy_to_user(arg + sizeof(head), saved, sizeof(saved)) ? -EFAULT : 0;
+	return copy_to_user(arg + sizeof(*head), saved, sizeof(saved));
 }

@@ -101,17 +101,12 @@ static void inject_interrupt(struct vcpu *v)
 	int vector = lapic_pending(&v->lapic);
 	bool window = vector >= 0;
 
-	if (vector >= 0 && virt_ops->interruptible(v->arch)) {
-		const struct vcpu_event e = { .type = EVENT_INTERRUPT, .vector = (u8)vector };
-
+	if (vector >= 0 && vcpu_interruptible(v->arch)) {
 		lapic_accept(&v->lapic, (u8)vector);
-		virt_ops->inject(v->arch, &e);
+		v->arch->event = vcpu_interrupt((u8)vector);
 		window = lapic_pending(&v->lapic) >= 0;
 	}
-	if (window != v->window) {
-		v->window = window;
-		virt_ops->window(v->arch, window);
-	}
+	v->arch->window = window;
 }
 
 /* Once into the guest and out. Interrupts are off. false: there is other work first. */
@@ -130,7 +125,7 @@ static bool enter(struct vcpu *v)
 	generation = READ_ONCE(vm->flush_generation);
 	if (generation != v->flushed) {
 		v->flushed = generation;
-		virt_ops->flush(v->arch);
+		v->arch->flush = true;
 	}
 	if (vm->irqchip) {
 		v->arch->cr8 = lapic_cr8(&v->lapic);
@@ -205,15 +200,15 @@ static void run_fill(struct vcpu *v)
 	run->apic_base = v->lapic.base;
 	run->flags = 0;
 	v->pending_rip = v->arch->rip;
-	run->ready_for_interrupt_injection = v->vm->irqchip || virt_ops->interruptible(v->arch);
+	run->ready_for_interrupt_injection = v->vm->irqchip || vcpu_interruptible(v->arch);
 }
 
-s64 vcpu_run(struct vcpu *v)
+s64 vcpu_run(struct vcpu *v, void *, u64 arg)
 {
-	int r = vm_check_owner(v->vm);
+	int r;
 
-	if (r)
-		return r;
+	if (arg)
+		return -EINVAL;
 	v->run->exit_reason = KVM_EXIT_UNKNOWN;
 	r = pending_complete(v);
 	if (r > 0 && READ_ONCE(v->run->immediate_exit))

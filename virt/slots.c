@@ -250,38 +250,19 @@ static bool memory_at(struct slots *s, gpa_t gpa, size_t *n, uaddr_t *hva, bool 
 	return true;
 }
 
-int slots_read(struct slots *s, gpa_t gpa, void *buf, size_t n)
+int slots_copy(struct slots *s, gpa_t gpa, void *buf, size_t n, bool write)
 {
-	u8 *to = buf;
+	u8 *at = buf;
 
 	while (n) {
 		size_t part = n;
 		uaddr_t hva;
 
-		if (!memory_at(s, gpa, &part, &hva, false))
+		if (!memory_at(s, gpa, &part, &hva, write))
 			return -ENXIO;
-		if (copy_from_user(to, hva, part))
+		if (write ? copy_to_user(hva, at, part) : copy_from_user(at, hva, part))
 			return -EFAULT;
-		to += part;
-		gpa += part;
-		n -= part;
-	}
-	return 0;
-}
-
-int slots_write(struct slots *s, gpa_t gpa, const void *buf, size_t n)
-{
-	const u8 *from = buf;
-
-	while (n) {
-		size_t part = n;
-		uaddr_t hva;
-
-		if (!memory_at(s, gpa, &part, &hva, true))
-			return -ENXIO;
-		if (copy_to_user(hva, from, part))
-			return -EFAULT;
-		from += part;
+		at += part;
 		gpa += part;
 		n -= part;
 	}

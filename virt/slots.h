@@ -58,9 +58,9 @@ bool slots_find(struct slots *s, gpa_t gpa, struct slot *out);
  * -ENOMEM: the VMM's memory cannot be had.
  */
 int must_check slots_fault(struct slots *s, gpa_t gpa, unsigned access);
-/* Guest memory for the emulation, in the thread of the VMM. -ENXIO: not all of it is memory. */
-int must_check slots_read(struct slots *s, gpa_t gpa, void *buf, size_t n);
-int must_check slots_write(struct slots *s, gpa_t gpa, const void *buf, size_t n);
+/* Between guest memory and buf, for the emulation, in the thread of the VMM; write: to the guest. -ENXIO:
+ * not all of it is memory. */
+int must_check slots_copy(struct slots *s, gpa_t gpa, void *buf, size_t n, bool write);
 /*
  * A naturally aligned entry of 4 or 8 bytes of a guest's page tables from `old` to `new`, at once, as a
  * CPU's walk does. -EAGAIN: it is not `old` any more; -ENXIO, -EIO, -EFAULT: no memory to write.

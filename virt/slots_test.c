@@ -141,20 +141,20 @@ static void test_leaves(void **state)
 	assert_int_equal(slots_fault(&slots, SZ_1G + 2 * SZ_2M, ARCH_FAULT_WRITE), 0);
 	assert_true(pt_lookup(&slots.table, SZ_1G + 2 * SZ_2M, &leaf) && (leaf.prot & PT_WRITE));
 
-	assert_int_equal(slots_write(&slots, SZ_1G + 4 * SZ_2M - 1, "ab", 2), -ENXIO);
-	assert_int_equal(slots_write(&slots, 3 * SZ_1G, &byte, 1), -ENXIO);
-	assert_int_equal(slots_write(&slots, SZ_1G + 0x1000, &byte, 1), 0);
+	assert_int_equal(slots_copy(&slots, SZ_1G + 4 * SZ_2M - 1, "ab", 2, true), -ENXIO);
+	assert_int_equal(slots_copy(&slots, 3 * SZ_1G, &byte, 1, true), -ENXIO);
+	assert_int_equal(slots_copy(&slots, SZ_1G + 0x1000, &byte, 1, true), 0);
 	byte = 0;
-	assert_int_equal(slots_read(&slots, SZ_1G + 0x1000, &byte, 1), 0);
+	assert_int_equal(slots_copy(&slots, SZ_1G + 0x1000, &byte, 1, false), 0);
 	assert_int_equal(byte, 0x77);
 	/* An entry of a table changes only from what it was, and only where it may. */
 	entry = 0x27;
-	assert_int_equal(slots_write(&slots, SZ_1G + 0x2008, &entry, 8), 0);
+	assert_int_equal(slots_copy(&slots, SZ_1G + 0x2008, &entry, 8, true), 0);
 	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 8, 0x27, 0x1000000067), 0);
 	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 8, 0x27, 0), -EAGAIN);
 	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x200c, 4, 0x10, 0x33), 0);
 	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2008, 4, 0x10, 0x44), -EAGAIN);
-	assert_int_equal(slots_read(&slots, SZ_1G + 0x2008, &entry, 8), 0);
+	assert_int_equal(slots_copy(&slots, SZ_1G + 0x2008, &entry, 8, false), 0);
 	assert_true(entry == 0x3300000067);
 	assert_int_equal(slots_exchange(&slots, SZ_1G + 0x2004, 8, 0, 0), -ENXIO);
 	assert_int_equal(slots_exchange(&slots, 3 * SZ_1G, 8, 0, 1), -ENXIO);

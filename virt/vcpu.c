@@ -18,26 +18,8 @@ static s64 vcpu_ioctl(struct file *f, u32 nr, u64 arg)
 
 	if (r)
 		return r;
-	mutex_lock(&v->lock);
-	switch (nr) {
-	case KVM_RUN:
-		r = arg ? -EINVAL : vcpu_run(v);
-		break;
-	case KVM_SET_CPUID2:
-		r = cpuid_set_ioctl(v, arg);
-		break;
-	case KVM_GET_MSRS:
-	case KVM_SET_MSRS:
-		r = msr_ioctl(v, nr, arg);
-		break;
-	default:
-		r = regs_ioctl(v, nr, arg);
-		if (r == -ENOTTY)
-			r = refuse(-ENOTTY, "vCPU ioctl 0x%x is not offered", nr);
-		break;
-	}
-	mutex_unlock(&v->lock);
-	return r;
+	guard_mutex(&v->lock);
+	return kvm_call(vcpu_calls, "vCPU", v->vm, v, nr, arg);
 }
 
 static int vcpu_mmap(struct file *f, u64 off, u64 len, int, int, struct mobj **obj,
@@ -137,16 +119,16 @@ static struct vcpu *vcpu_alloc(struct vm *vm, u32 id)
 	}
 	v->mp_state = vm->irqchip && id ? KVM_MP_STATE_UNINITIALIZED : KVM_MP_STATE_RUNNABLE;
 	v->misc_enable = 1; /* fast strings: SDM 4, table 2-2 */
-	v->tsc_offset = v->lapic.tsc_offset = -vm->tsc_start;
-	virt_ops->set_tsc_offset(v->arch, v->tsc_offset);
+	v->arch->tsc_offset = v->lapic.tsc_offset = -vm->tsc_start;
 	return v;
 }
 
-s64 vcpu_create(struct vm *vm, u64 id)
+s64 vcpu_create(struct vm *vm, void *, u64 id)
 {
 	struct vcpu *v;
 	struct file *f;
 
+	guard_mutex(&vm->lock);
 	if (id >= VM_MAX_VCPUS)
 		return refuse(-EINVAL, "vCPU %llu: a VM has at most %u", (unsigned long long)id,
 			      VM_MAX_VCPUS);

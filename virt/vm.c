@@ -51,90 +51,63 @@ int vm_check_owner(struct vm *vm)
 	return 0;
 }
 
-static s64 irqchip_create(struct vm *vm)
+static s64 irqchip_create(struct vm *vm, void *, u64)
 {
+	guard_mutex(&vm->lock);
 	if (vm->irqchip)
 		return refuse(-EEXIST, "the VM has its interrupt controllers");
 	if (vm->vcpus)
 		return refuse(-EINVAL, "KVM_CREATE_IRQCHIP comes before the first vCPU");
-	mutex_lock(&vm->slots.lock);
+	guard_mutex(&vm->slots.lock);
 	vm->slots.hole = LAPIC_BASE_DEFAULT;
 	nested_remove(&vm->slots, LAPIC_BASE_DEFAULT, PAGE_SIZE);
-	mutex_unlock(&vm->slots.lock);
 	vm->irqchip = true;
 	return 0;
 }
 
-static s64 region_set(struct vm *vm, u64 arg)
+static s64 region_set(struct vm *vm, void *data, u64)
 {
-	struct kvm_userspace_memory_region r;
-
-	if (copy_from_user(&r, arg, sizeof(r)))
-		return -EFAULT;
-	return slots_set(&vm->slots, &r);
+	return slots_set(&vm->slots, data);
 }
 
-static s64 signal_msi(struct vm *vm, u64 arg)
+static s64 signal_msi(struct vm *vm, void *data, u64)
 {
-	struct kvm_msi m;
+	const struct kvm_msi *m = data;
 
-	if (copy_from_user(&m, arg, sizeof(m)))
-		return -EFAULT;
-	if (!vm->irqchip || m.flags)
+	if (!vm->irqchip || m->flags)
 		return refuse(-EINVAL, "KVM_SIGNAL_MSI needs KVM_CREATE_IRQCHIP, and takes no flags");
-	return irq_signal_msi(vm, (u64)m.address_hi << 32 | m.address_lo, m.data);
+	return irq_signal_msi(vm, (u64)m->address_hi << 32 | m->address_lo, m->data);
 }
 
-/* Old Intel CPUs need these pages for real mode; here no guest ever sees them. */
-static s64 identity_map_set(struct vm *vm, u64 arg)
+/* Old Intel CPUs need these two places for real mode; here no guest ever sees them. */
+static s64 tss_addr_set(struct vm *, void *, u64)
 {
-	u64 addr;
+	return 0;
+}
 
-	if (copy_from_user(&addr, arg, sizeof(addr)))
-		return -EFAULT;
+static s64 identity_map_set(struct vm *vm, void *, u64)
+{
 	return vm->vcpus ? refuse(-EINVAL, "KVM_SET_IDENTITY_MAP_ADDR comes before the first vCPU") : 0;
-}
-
-static s64 vm_ioctl_locked(struct vm *vm, u32 nr, u64 arg)
-{
-	switch (nr) {
-	case KVM_CREATE_VCPU:
-		return vcpu_create(vm, arg);
-	case KVM_CREATE_IRQCHIP:
-		return irqchip_create(vm);
-	case KVM_SET_GSI_ROUTING:
-		return irq_routes_ioctl(vm, arg);
-	case KVM_IRQFD:
-		return irqfd_ioctl(vm, arg);
-	case KVM_SET_TSS_ADDR:
-		return 0;
-	case KVM_SET_IDENTITY_MAP_ADDR:
-		return identity_map_set(vm, arg);
-	default:
-		return refuse(-ENOTTY, "VM ioctl 0x%x is not offered", nr);
-	}
 }
 
 static s64 vm_ioctl(struct file *f, u32 nr, u64 arg)
 {
+	static const struct kvm_call calls[] = {
+		{ KVM_SIGNAL_MSI, .vm = signal_msi },
+		{ KVM_CREATE_VCPU, .vm = vcpu_create },
+		{ KVM_CREATE_IRQCHIP, .vm = irqchip_create },
+		{ KVM_SET_GSI_ROUTING, .vm = irq_routes_set },
+		{ KVM_IRQFD, .vm = irqfd_set },
+		{ KVM_SET_USER_MEMORY_REGION, .vm = region_set },
+		{ KVM_CHECK_EXTENSION, .vm = kvm_check_extension },
+		{ KVM_SET_TSS_ADDR, .vm = tss_addr_set },
+		{ KVM_SET_IDENTITY_MAP_ADDR, .vm = identity_map_set },
+		{ 0 },
+	};
 	struct vm *vm = f->priv;
 	s64 r = vm_check_owner(vm);
 
-	if (r)
-		return r;
-	switch (nr) {
-	case KVM_SET_USER_MEMORY_REGION:
-		return region_set(vm, arg);
-	case KVM_SIGNAL_MSI:
-		return signal_msi(vm, arg);
-	case KVM_CHECK_EXTENSION:
-		return kvm_check_extension(arg);
-	default:
-		mutex_lock(&vm->lock);
-		r = vm_ioctl_locked(vm, nr, arg);
-		mutex_unlock(&vm->lock);
-		return r;
-	}
+	return r ? r : kvm_call(calls, "VM", vm, NULL, nr, arg);
 }
 
 static void vm_destroy(struct vm *vm)
@@ -180,13 +153,16 @@ static const struct file_ops vm_file_ops = {
 	.release = vm_release,
 };
 
-s64 vm_create(void)
+s64 vm_create(struct vm *, void *, u64 type)
 {
 	struct process *p = process_current();
-	struct vm *vm = kzalloc(sizeof(*vm));
+	struct vm *vm;
 	struct file *f;
 	int r;
 
+	if (type)
+		return refuse(-EINVAL, "VM type %llu: there is only 0", (unsigned long long)type);
+	vm = kzalloc(sizeof(*vm));
 	if (!vm)
 		return -ENOMEM;
 	vm->refs = 1;

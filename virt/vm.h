@@ -27,7 +27,7 @@
 #define VCPU_MMAP_PAGES 3 /* struct kvm_run, port data, coalesced ring (unused) */
 #define CPUID_MAX_ENTRIES 256
 
-struct irq_routes;
+struct irq_route;
 struct irqfd;
 
 struct vm {
@@ -40,7 +40,7 @@ struct vm {
 	struct vcpu *vcpu[VM_MAX_VCPUS];
 	unsigned vcpus; /* under lock */
 	u64 tsc_start; /* guests count from here */
-	struct irq_routes *routes;
+	struct irq_route *routes; /* VM_MAX_GSIS of them; NULL: none */
 	struct irqfd *irqfds;
 	struct vm *next; /* list for the audit */
 };
@@ -82,7 +82,6 @@ struct vcpu {
 	u32 requests;
 	u8 startup_vector;
 	bool in_guest, blocked;
-	bool window; /* asked for */
 	unsigned cpu;
 	struct waitq wait;
 	u32 flushed; /* vm->flush_generation it has seen */
@@ -99,35 +98,51 @@ struct vcpu {
 	void *guest_fpu, *user_fpu;
 	struct kvm_cpuid_entry2 *cpuid;
 	unsigned cpuid_count;
-	u64 tsc_offset, misc_enable, mcg_status;
+	u64 misc_enable, mcg_status;
 };
 
-/* vm.c */
+/* kvm.c */
 extern const struct vcpu_ops *virt_ops;
-s64 vm_create(void); /* KVM_CREATE_VM: a descriptor */
+/*
+ * One ioctl of a descriptor. Its number tells size and direction of its structure: `data` is a copy of that at
+ * `arg`, filled before the call and given back after it unless it fails. Other calls take `arg` as a value.
+ */
+struct kvm_call {
+	u32 nr;
+	union {
+		s64 (*vm)(struct vm *vm, void *data, u64 arg); /* NULL on /dev/kvm */
+		s64 (*vcpu)(struct vcpu *v, void *data, u64 arg);
+	};
+};
+/* Does nr by the table, which ends with {0}; with v NULL it is a VM's. -ENOTTY when it is not there. */
+s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struct vcpu *v, u32 nr, u64 arg);
+s64 kvm_check_extension(struct vm *vm, void *data, u64 cap);
+
+/* vm.c */
+s64 vm_create(struct vm *none, void *data, u64 type); /* KVM_CREATE_VM: a descriptor */
 void vm_put(struct vm *vm);
 unsigned vm_audit(void); /* findings */
 /* -EIO when the calling program is not the VM's, or the VM is closed. */
 int must_check vm_check_owner(struct vm *vm);
-/* kvm.c */
-s64 kvm_check_extension(u64 cap);
 
 /* vcpu.c */
-s64 vcpu_create(struct vm *vm, u64 id); /* KVM_CREATE_VCPU: a descriptor; vm->lock held */
+s64 vcpu_create(struct vm *vm, void *data, u64 id); /* KVM_CREATE_VCPU: a descriptor */
 void vcpu_destroy(struct vcpu *v);
 /* Make it look for requests and interrupts; any context. */
 void vcpu_kick(struct vcpu *v);
 void vcpu_request(struct vcpu *v, u32 request);
 
 /* run.c */
-s64 vcpu_run(struct vcpu *v);
+s64 vcpu_run(struct vcpu *v, void *data, u64 arg);
 extern const struct lapic_ops vcpu_lapic_ops;
 
 /* exits.c: 1: go on in the guest; 0: exit to the VMM (run is filled in); negative: errno of RUN */
 int vcpu_exit_handle(struct vcpu *v);
-int vcpu_inject_exception(struct vcpu *v, u8 vector, bool has_error, u32 error);
 int vcpu_internal_error(struct vcpu *v, u32 suberror);
-enum { TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14 };
+int vcpu_emulation_error(struct vcpu *v); /* the same, for an instruction that cannot be carried out */
+struct guest_fault;
+/* An access of an emulated instruction gave r: -EFAULT is the guest's #PF, anything else an internal error. */
+int vcpu_access_error(struct vcpu *v, int r, const struct guest_fault *f);
 
 /* io.c */
 int io_exit(struct vcpu *v);
@@ -143,25 +158,33 @@ struct guest_fault {
 	u32 error;
 };
 int must_check guest_translate(struct vcpu *v, u64 linear, bool write, gpa_t *gpa, struct guest_fault *f);
-int must_check guest_read(struct vcpu *v, u64 linear, void *buf, size_t n, struct guest_fault *f);
-int must_check guest_write(struct vcpu *v, u64 linear, const void *buf, size_t n, struct guest_fault *f);
-/* Bytes at RIP; returns how many could be had (0..INSN_MAX). */
-unsigned guest_fetch(struct vcpu *v, u8 code[INSN_MAX]);
+/* Between guest memory and buf; write: to the guest. */
+int must_check guest_copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f);
+/* The instruction at RIP: its bytes, as many as can be had, with the prefixes looked at. */
+struct guest_code {
+	u8 byte[INSN_MAX];
+	unsigned n, bits; /* bits: of the code segment */
+	struct insn_prefixes prefixes;
+};
+void guest_fetch(struct vcpu *v, struct guest_code *c);
 /* seg: offset in the current mode. */
 u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset);
-/* Go on after the instruction at RIP, whose opcode is op[0..n). false: it is not there. */
-bool guest_skip(struct vcpu *v, const u8 *op, unsigned n);
+/* Go on after the instruction at RIP, which has that length. */
+void guest_advance(struct vcpu *v, unsigned length);
+/* The same, for one whose opcode is op; false: it is not there. */
+bool guest_skip(struct vcpu *v, const char *op);
 
-/* regs.c: ioctls on a vCPU's registers; -ENOTTY when nr is none of them */
-s64 regs_ioctl(struct vcpu *v, u32 nr, u64 arg);
+/* regs.c */
+extern const struct kvm_call vcpu_calls[];
 /* msr.c */
 int msr_read(struct vcpu *v, u32 msr, u64 *value);
 int msr_write(struct vcpu *v, u32 msr, bool by_guest, u64 value);
-s64 msr_ioctl(struct vcpu *v, u32 nr, u64 arg);
-s64 msr_list_ioctl(u64 arg);
+s64 msrs_get(struct vcpu *v, void *data, u64 arg);
+s64 msrs_set(struct vcpu *v, void *data, u64 arg);
+s64 msr_list(struct vm *none, void *data, u64 arg);
 /* cpuid.c */
-s64 cpuid_supported_ioctl(u64 arg);
-s64 cpuid_set_ioctl(struct vcpu *v, u64 arg);
+s64 cpuid_supported(struct vm *none, void *data, u64 arg);
+s64 cpuid_set(struct vcpu *v, void *data, u64 arg);
 void cpuid_emulate(struct vcpu *v);
 
 /* irq.c */
@@ -174,18 +197,18 @@ struct irq_message {
 int irq_deliver(struct vm *vm, const struct irq_message *m);
 int irq_signal_msi(struct vm *vm, u64 address, u32 data);
 void irq_send(struct vcpu *from, u32 icr, u32 dest);
-s64 irq_routes_ioctl(struct vm *vm, u64 arg);
+s64 irq_routes_set(struct vm *vm, void *data, u64 arg);
 void irq_routes_free(struct vm *vm);
 /* Deliver what gsi is routed to. Any context. */
 void irq_route_deliver(struct vm *vm, u32 gsi);
 /* irqfd.c */
-s64 irqfd_ioctl(struct vm *vm, u64 arg);
+s64 irqfd_set(struct vm *vm, void *data, u64 arg);
 void irqfds_close(struct vm *vm);
 
 /* counters.c */
 enum exit_counter {
-	COUNT_CPUID, COUNT_IO, COUNT_MMIO, COUNT_LAPIC, COUNT_HLT, COUNT_INTERRUPT, COUNT_WINDOW,
-	COUNT_NPF, COUNT_MSR, COUNT_OTHER, COUNT_KINDS
+	COUNT_OTHER, COUNT_CPUID, COUNT_IO, COUNT_MMIO, COUNT_LAPIC, COUNT_HLT, COUNT_INTERRUPT,
+	COUNT_WINDOW, COUNT_NPF, COUNT_MSR, COUNT_KINDS
 };
 void counters_add(enum exit_counter kind);
 int counters_init(void);

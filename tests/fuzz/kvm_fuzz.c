@@ -32,10 +32,6 @@ static struct arch_vcpu *create(paddr_t root)
 }
 static void destroy(struct arch_vcpu *v) { free(v); }
 static void nothing(struct arch_vcpu *v) { (void)v; }
-static void skip(struct arch_vcpu *v, u64 rip) { v->rip = rip; }
-static void inject(struct arch_vcpu *v, const struct vcpu_event *e) { (void)v, (void)e; }
-static bool no(const struct arch_vcpu *v) { (void)v; return false; }
-static void window(struct arch_vcpu *v, bool on) { (void)v, (void)on; }
 static void get_mode(const struct arch_vcpu *v, struct vcpu_mode *m) { (void)v; memset(m, 0, sizeof(*m)); }
 static void get_segment(const struct arch_vcpu *v, enum vcpu_seg s, struct vcpu_segment *out)
 {
@@ -44,7 +40,6 @@ static void get_segment(const struct arch_vcpu *v, enum vcpu_seg s, struct vcpu_
 }
 static void get_sregs(const struct arch_vcpu *v, struct vcpu_sregs *s) { (void)v; memset(s, 0, sizeof(*s)); }
 static int set_sregs(struct arch_vcpu *v, const struct vcpu_sregs *s) { (void)v; return s->cr0 & BIT(63) ? -EINVAL : 0; }
-static void set_u64(struct arch_vcpu *v, u64 x) { (void)v, (void)x; }
 static int set_cr4(struct arch_vcpu *v, u64 x) { (void)v; return x & BIT(63) ? -EINVAL : 0; }
 static bool get_msr(const struct arch_vcpu *v, u32 msr, u64 *x) { (void)v; *x = 0; return msr & 1; }
 static int set_msr(struct arch_vcpu *v, u32 msr, u64 x) { (void)v, (void)x; return msr & 1 ? 0 : -ENOENT; }
@@ -53,10 +48,9 @@ static void cpuid(u32 leaf, u32 sub, u32 out[4]) { (void)sub; out[0] = leaf & BI
 
 static const struct vcpu_ops engine = {
 	.name = "none", .table_format = &pt_x86, .table_levels = 4, .table_max_leaf = 2, .table_prot = PT_USER,
-	.create = create, .destroy = destroy, .reset = nothing, .run = nothing, .flush = nothing, .skip = skip,
-	.inject = inject, .event_pending = no, .interruptible = no, .window = window, .get_mode = get_mode,
-	.get_segment = get_segment, .get_sregs = get_sregs, .set_sregs = set_sregs, .set_cr2 = set_u64, .set_cr4 = set_cr4,
-	.get_msr = get_msr, .set_msr = set_msr, .set_tsc_offset = set_u64, .cpuid = cpuid,
+	.create = create, .destroy = destroy, .reset = nothing, .run = nothing, .get_mode = get_mode,
+	.get_segment = get_segment, .get_sregs = get_sregs, .set_sregs = set_sregs, .set_cr4 = set_cr4,
+	.get_msr = get_msr, .set_msr = set_msr, .cpuid = cpuid,
 };
 
 const struct vcpu_ops *arch_vcpu_ops(const char **why)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Why the guest left, in the engine-neutral words of arch/x86/vcpu.h.
+ * What a guest leaves for, and why it has left, in the engine-neutral words of arch/x86/vcpu.h.
  *
  * An event that was being delivered when the guest left (EXITINTINFO) is put back for the next
  * entry, except software interrupts and traps: RIP still points at their instruction, which simply
@@ -8,35 +8,27 @@
  */
 #include "arch/x86/svm/svm.h"
 
-enum { TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_GP = 13, TRAP_AC = 17 };
-
-static u64 event_exception(unsigned vector, bool has_error)
-{
-	return VMCB_EVENT_VALID | vector | FIELD_PREP(VMCB_EVENT_TYPE, VMCB_EVENT_EXCEPTION) |
-	       (has_error ? VMCB_EVENT_HAS_ERROR : 0);
-}
+enum { TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_GP = 13, TRAP_AC = 17, TRAP_MC = 18 };
 
 /* The event to deliver again, or 0. */
 static u64 event_interrupted(u64 info)
 {
-	unsigned vector = FIELD_GET(VMCB_EVENT_VECTOR, info);
-	unsigned type = FIELD_GET(VMCB_EVENT_TYPE, info);
+	u8 vector = FIELD_GET(VCPU_EVENT_VECTOR, info);
+	unsigned type = FIELD_GET(VCPU_EVENT_TYPE, info);
 
-	if (!(info & VMCB_EVENT_VALID) || type == VMCB_EVENT_SOFT)
+	if (!(info & VCPU_EVENT_VALID) || type == VCPU_EVENT_SOFT)
 		return 0;
-	if (type == VMCB_EVENT_EXCEPTION && (vector == TRAP_BP || vector == TRAP_OF))
+	if (type == VCPU_EVENT_EXCEPTION && (vector == TRAP_BP || vector == TRAP_OF))
 		return 0;
-	info &= VMCB_EVENT_VECTOR | VMCB_EVENT_TYPE | VMCB_EVENT_HAS_ERROR | VMCB_EVENT_VALID |
-		VMCB_EVENT_ERROR;
 	/* Vectors above 31 are no exceptions: an emulator has called an interrupt so. */
-	if (type == VMCB_EVENT_EXCEPTION && vector > 31)
-		info = VMCB_EVENT_VALID | vector | FIELD_PREP(VMCB_EVENT_TYPE, VMCB_EVENT_INTR);
-	return info;
+	if (type == VCPU_EVENT_EXCEPTION && vector > 31)
+		return vcpu_interrupt(vector);
+	return info & (VCPU_EVENT_VECTOR | VCPU_EVENT_TYPE | VCPU_EVENT_HAS_ERROR | VCPU_EVENT_VALID |
+		       VCPU_EVENT_ERROR);
 }
 
 static void decode_io(struct vcpu_exit *e, const struct vmcb *c)
 {
-	e->kind = VCPU_EXIT_IO;
 	e->next_rip = c->exit_info2;
 	e->io.port = FIELD_GET(VMCB_IO_PORT, c->exit_info1);
 	e->io.size = FIELD_GET(VMCB_IO_SIZE, c->exit_info1);
@@ -47,7 +39,6 @@ static void decode_io(struct vcpu_exit *e, const struct vmcb *c)
 
 static void decode_nested_fault(struct vcpu_exit *e, const struct vmcb *c)
 {
-	e->kind = VCPU_EXIT_NESTED_FAULT;
 	e->fault.gpa = c->exit_info2;
 	e->fault.access = c->exit_info1 & VMCB_NPF_WRITE   ? ARCH_FAULT_WRITE
 			  : c->exit_info1 & VMCB_NPF_FETCH ? ARCH_FAULT_EXEC
@@ -55,77 +46,52 @@ static void decode_nested_fault(struct vcpu_exit *e, const struct vmcb *c)
 	e->fault.table = c->exit_info1 & VMCB_NPF_TABLE;
 }
 
-/* From here on the guest owns the debug registers; DR6 and DR7 are in the VMCB anyway. */
-static enum vcpu_exit_kind debug_begin(struct svm_vcpu *v)
-{
-	v->debug_live = true;
-	v->vmcb->intercept_dr = 0;
-	return VCPU_EXIT_RETRY;
-}
-
-static enum vcpu_exit_kind deliver(struct svm_vcpu *v, unsigned vector, bool has_error)
-{
-	v->event = event_exception(vector, has_error);
-	return VCPU_EXIT_RETRY;
-}
-
-static enum vcpu_exit_kind exit_kind(struct svm_vcpu *v)
-{
-	u64 code = v->vmcb->exit_code;
-
-	if (code >= SVM_EXIT_READ_DR0 && code <= SVM_EXIT_WRITE_DR15)
-		return debug_begin(v);
-
-	switch (code) {
-	case SVM_EXIT_INTR:
-	case SVM_EXIT_NMI:
-	case SVM_EXIT_INIT:
-		return VCPU_EXIT_INTERRUPT;
-	case SVM_EXIT_VINTR:
-		return VCPU_EXIT_WINDOW;
-	case SVM_EXIT_CPUID:
-		return VCPU_EXIT_CPUID;
-	case SVM_EXIT_HLT:
-		return VCPU_EXIT_HLT;
-	case SVM_EXIT_MSR:
-		return v->vmcb->exit_info1 & 1 ? VCPU_EXIT_WRMSR : VCPU_EXIT_RDMSR;
-	case SVM_EXIT_WRITE_CR4:
-		return VCPU_EXIT_CR4_WRITE;
-	case SVM_EXIT_WRITE_CR8:
-		return VCPU_EXIT_CR8_WRITE;
-	case SVM_EXIT_XSETBV:
-		return VCPU_EXIT_XSETBV;
-	case SVM_EXIT_VMMCALL:
-		return VCPU_EXIT_HYPERCALL;
-	case SVM_EXIT_INVD:
-	case SVM_EXIT_WBINVD:
-		return VCPU_EXIT_CACHE;
-	case SVM_EXIT_SHUTDOWN:
-		return VCPU_EXIT_SHUTDOWN;
+/* By exit code: what is intercepted, besides debug registers and nested faults. */
+static const u8 kinds[] = {
+	[SVM_EXIT_INTR] = VCPU_EXIT_INTERRUPT, [SVM_EXIT_NMI] = VCPU_EXIT_INTERRUPT,
+	[SVM_EXIT_INIT] = VCPU_EXIT_INTERRUPT, [SVM_EXIT_VINTR] = VCPU_EXIT_WINDOW,
+	[SVM_EXIT_CPUID] = VCPU_EXIT_CPUID, [SVM_EXIT_HLT] = VCPU_EXIT_HLT, [SVM_EXIT_IOIO] = VCPU_EXIT_IO,
+	[SVM_EXIT_MSR] = VCPU_EXIT_RDMSR, [SVM_EXIT_WRITE_CR4] = VCPU_EXIT_CR4_WRITE,
+	[SVM_EXIT_WRITE_CR8] = VCPU_EXIT_CR8_WRITE, [SVM_EXIT_XSETBV] = VCPU_EXIT_XSETBV,
+	[SVM_EXIT_VMMCALL] = VCPU_EXIT_HYPERCALL, [SVM_EXIT_INVD] = VCPU_EXIT_CACHE,
+	[SVM_EXIT_WBINVD] = VCPU_EXIT_CACHE, [SVM_EXIT_SHUTDOWN] = VCPU_EXIT_SHUTDOWN,
+	[SVM_EXIT_TASK_SWITCH] = VCPU_EXIT_UNKNOWN, [SVM_EXIT_EXCEPTION + TRAP_MC] = VCPU_EXIT_UNKNOWN,
 	/* Only the machine is offered that CPUID tells of. */
-	case SVM_EXIT_INVLPGA:
-	case SVM_EXIT_VMRUN:
-	case SVM_EXIT_VMLOAD:
-	case SVM_EXIT_VMSAVE:
-	case SVM_EXIT_STGI:
-	case SVM_EXIT_CLGI:
-	case SVM_EXIT_SKINIT:
-	case SVM_EXIT_RDTSCP:
-	case SVM_EXIT_MONITOR:
-	case SVM_EXIT_MWAIT:
-	case SVM_EXIT_MWAIT_ARMED:
-	case SVM_EXIT_RDPRU:
-		return VCPU_EXIT_UNDEFINED;
-	case SVM_EXIT_RDPMC:
-		return deliver(v, TRAP_GP, true);
-	/* Delivered here, so that a guest that faults in its delivery for ever still leaves. */
-	case SVM_EXIT_EXCEPTION + TRAP_DB:
-		return deliver(v, TRAP_DB, false);
-	case SVM_EXIT_EXCEPTION + TRAP_AC:
-		return deliver(v, TRAP_AC, true);
-	default:
-		return VCPU_EXIT_UNKNOWN;
-	}
+	[SVM_EXIT_INVLPGA] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_VMRUN] = VCPU_EXIT_UNDEFINED,
+	[SVM_EXIT_VMLOAD] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_VMSAVE] = VCPU_EXIT_UNDEFINED,
+	[SVM_EXIT_STGI] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_CLGI] = VCPU_EXIT_UNDEFINED,
+	[SVM_EXIT_SKINIT] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_RDTSCP] = VCPU_EXIT_UNDEFINED,
+	[SVM_EXIT_MONITOR] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_MWAIT] = VCPU_EXIT_UNDEFINED,
+	[SVM_EXIT_MWAIT_ARMED] = VCPU_EXIT_UNDEFINED, [SVM_EXIT_RDPRU] = VCPU_EXIT_UNDEFINED,
+	/* Delivered below, so that a guest that faults in its delivery for ever still leaves. */
+	[SVM_EXIT_EXCEPTION + TRAP_DB] = VCPU_EXIT_RETRY, [SVM_EXIT_EXCEPTION + TRAP_AC] = VCPU_EXIT_RETRY,
+	[SVM_EXIT_RDPMC] = VCPU_EXIT_RETRY,
+};
+
+void svm_intercepts_set(struct vmcb *c)
+{
+	for (unsigned code = 0; code < ARRAY_SIZE(kinds); code++)
+		if (kinds[code])
+			c->intercept[code / 32] |= BIT(code % 32);
+	c->intercept[SVM_EXIT_READ_DR0 / 32] = ~0u;
+}
+
+static enum vcpu_exit_kind exit_kind(struct svm_vcpu *v, u64 code)
+{
+	if (code == SVM_EXIT_NPF)
+		return VCPU_EXIT_NESTED_FAULT;
+	if (code == SVM_EXIT_MSR && (v->vmcb->exit_info1 & 1))
+		return VCPU_EXIT_WRMSR;
+	if (code == SVM_EXIT_EXCEPTION + TRAP_DB)
+		v->common.event = vcpu_exception(TRAP_DB);
+	else if (code == SVM_EXIT_EXCEPTION + TRAP_AC || code == SVM_EXIT_RDPMC)
+		v->common.event = vcpu_exception_error(code == SVM_EXIT_RDPMC ? TRAP_GP : TRAP_AC, 0);
+	if (code < SVM_EXIT_READ_DR0 || code > SVM_EXIT_WRITE_DR15)
+		return code < ARRAY_SIZE(kinds) ? kinds[code] : VCPU_EXIT_UNASKED;
+	/* From here on the guest owns the debug registers; DR6 and DR7 are in the VMCB anyway. */
+	v->debug_live = true;
+	v->vmcb->intercept[SVM_EXIT_READ_DR0 / 32] = 0;
+	return VCPU_EXIT_RETRY;
 }
 
 void svm_exit_decode(struct svm_vcpu *v)
@@ -137,15 +103,12 @@ void svm_exit_decode(struct svm_vcpu *v)
 	e->next_rip = 0;
 	if ((s32)c->exit_code == SVM_EXIT_INVALID) {
 		e->kind = VCPU_EXIT_INVALID;
-		e->vectoring = false;
 		return;
 	}
-	v->event = event_interrupted(c->exit_int_info);
-	e->vectoring = v->event != 0;
-	if (c->exit_code == SVM_EXIT_NPF)
+	v->common.event = event_interrupted(c->exit_int_info);
+	e->kind = exit_kind(v, c->exit_code);
+	if (e->kind == VCPU_EXIT_NESTED_FAULT)
 		decode_nested_fault(e, c);
-	else if (c->exit_code == SVM_EXIT_IOIO)
+	else if (e->kind == VCPU_EXIT_IO)
 		decode_io(e, c);
-	else
-		e->kind = exit_kind(v);
 }

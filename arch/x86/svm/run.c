@@ -4,7 +4,7 @@
  * After a shutdown, or when the CPU refuses the state, the VMCB is undefined (APM 2, 15.14.3; it may
  * hold registers of ours): the vCPU is in its power-on state then.
  *
- * ASIDs make the flush: a vCPU whose translations must go, or which comes to another CPU, takes the
+ * ASIDs make the flush, since a fresh one has no translations: a vCPU whose translations must go, or which comes to another CPU, takes the
  * CPU's next ASID, which no guest has used since that CPU last dropped all translations.
  */
 #include "arch/x86/svm/svm.h"
@@ -14,8 +14,9 @@ static void asid_take(struct svm_vcpu *v, struct svm_cpu *cpu)
 	struct vmcb *c = v->vmcb;
 
 	c->tlb_control = 0;
-	if (v->generation == cpu->generation && v->cpu == arch_cpu_id())
+	if (!v->common.flush && v->generation == cpu->generation && v->cpu == arch_cpu_id())
 		return;
+	v->common.flush = false;
 	if (cpu->next_asid >= svm_asid_limit) {
 		cpu->generation++;
 		cpu->next_asid = 1;
@@ -35,7 +36,7 @@ static void asid_take(struct svm_vcpu *v, struct svm_cpu *cpu)
 static u64 vintr(const struct svm_vcpu *v)
 {
 	return VMCB_V_INTR_MASKING | FIELD_PREP(VMCB_V_TPR, v->common.cr8) |
-	       (v->window ? VMCB_V_IRQ | VMCB_V_IGN_TPR | FIELD_PREP(VMCB_V_INTR_PRIO, 15) : 0);
+	       (v->common.window ? VMCB_V_IRQ | VMCB_V_IGN_TPR | FIELD_PREP(VMCB_V_INTR_PRIO, 15) : 0);
 }
 
 static void debug_swap_in(const struct svm_vcpu *v)
@@ -69,9 +70,11 @@ void svm_run(struct arch_vcpu *a)
 	c->rsp = a->gpr[GPR_RSP];
 	c->rip = a->rip;
 	c->rflags = a->rflags;
+	c->cr2 = a->cr2;
+	c->tsc_offset = a->tsc_offset;
+	c->shadow = a->shadow;
 	c->vintr = vintr(v);
-	c->event_inject = v->event;
-	v->event = 0;
+	c->event_inject = a->event;
 	if (v->debug_live)
 		debug_swap_in(v);
 
@@ -91,5 +94,7 @@ void svm_run(struct arch_vcpu *a)
 	a->gpr[GPR_RSP] = c->rsp;
 	a->rip = c->rip;
 	a->rflags = c->rflags;
+	a->cr2 = c->cr2;
+	a->shadow = c->shadow & VMCB_SHADOW;
 	a->cr8 = FIELD_GET(VMCB_V_TPR, c->vintr) & 15;
 }

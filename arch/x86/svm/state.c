@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The registers of a guest in its VMCB: the power-on state with what is intercepted, segments and
+ * The registers of a guest in its VMCB: the power-on state, segments and
  * control registers in and out, and the MSRs that the CPU keeps for a guest.
  *
  * EFER.SVME is always set in the VMCB, as VMRUN demands, and never seen by the guest.
@@ -15,77 +15,48 @@
 #define RFLAGS_VM BIT(17)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
-#define CR0_RESET 0x60000010ull /* APM 2, table 14-1 */
+/* APM 2, table 14-1 */
+#define DATA_RESET { .attr = 0x93, .limit = 0xffff }
+static const struct vcpu_sregs sregs_reset = {
+	.seg = {
+		[SEG_CS] = { .selector = 0xf000, .attr = 0x9b, .limit = 0xffff, .base = 0xffff0000 },
+		[SEG_ES] = DATA_RESET, [SEG_SS] = DATA_RESET, [SEG_DS] = DATA_RESET, [SEG_FS] = DATA_RESET,
+		[SEG_GS] = DATA_RESET, [SEG_GDTR] = { .limit = 0xffff }, [SEG_IDTR] = { .limit = 0xffff },
+		[SEG_LDTR] = { .attr = 0x82, .limit = 0xffff }, [SEG_TR] = { .attr = 0x8b, .limit = 0xffff },
+	},
+	.cr0 = 0x60000010,
+};
 #define DR6_RESET 0xffff0ff0ull
 #define DR7_RESET 0x400ull
 #define RDX_RESET 0x600ull
 
-static struct vmcb_segment *segment_of(struct vmcb *c, enum vcpu_seg seg)
-{
-	struct vmcb_segment *const at[SEG_COUNT] = {
-		[SEG_ES] = &c->es, [SEG_CS] = &c->cs, [SEG_SS] = &c->ss, [SEG_DS] = &c->ds,
-		[SEG_FS] = &c->fs, [SEG_GS] = &c->gs, [SEG_LDTR] = &c->ldtr, [SEG_TR] = &c->tr,
-	};
-
-	return at[seg];
-}
-
-static void intercepts_set(struct vmcb *c)
-{
-	c->intercept_cr = BIT(16 + 4) | BIT(16 + 8); /* writes of CR4 and CR8 */
-	c->intercept_dr = 0xffffffff;
-	c->intercept_exceptions = BIT(1) | BIT(17) | BIT(18); /* #DB, #AC: see exit.c; #MC ends it */
-	c->intercept_misc1 = SVM_MISC1(SVM_EXIT_INTR) | SVM_MISC1(SVM_EXIT_NMI) |
-			     SVM_MISC1(SVM_EXIT_INIT) | SVM_MISC1(SVM_EXIT_VINTR) |
-			     SVM_MISC1(SVM_EXIT_RDPMC) | SVM_MISC1(SVM_EXIT_CPUID) |
-			     SVM_MISC1(SVM_EXIT_INVD) | SVM_MISC1(SVM_EXIT_HLT) |
-			     SVM_MISC1(SVM_EXIT_INVLPGA) | SVM_MISC1(SVM_EXIT_IOIO) |
-			     SVM_MISC1(SVM_EXIT_MSR) | SVM_MISC1(SVM_EXIT_TASK_SWITCH) |
-			     SVM_MISC1(SVM_EXIT_SHUTDOWN);
-	c->intercept_misc2 = SVM_MISC2(SVM_EXIT_VMRUN) | SVM_MISC2(SVM_EXIT_VMMCALL) |
-			     SVM_MISC2(SVM_EXIT_VMLOAD) | SVM_MISC2(SVM_EXIT_VMSAVE) |
-			     SVM_MISC2(SVM_EXIT_STGI) | SVM_MISC2(SVM_EXIT_CLGI) |
-			     SVM_MISC2(SVM_EXIT_SKINIT) | SVM_MISC2(SVM_EXIT_RDTSCP) |
-			     SVM_MISC2(SVM_EXIT_WBINVD) | SVM_MISC2(SVM_EXIT_MONITOR) |
-			     SVM_MISC2(SVM_EXIT_MWAIT) | SVM_MISC2(SVM_EXIT_MWAIT_ARMED) |
-			     SVM_MISC2(SVM_EXIT_XSETBV) | SVM_MISC2(SVM_EXIT_RDPRU);
-}
-
 void svm_vcpu_reset(struct arch_vcpu *a)
 {
-	const struct vmcb_segment data = { .attr = 0x93, .limit = 0xffff };
 	struct svm_vcpu *v = svm_vcpu(a);
 	struct vmcb *c = v->vmcb;
-	u64 root = c->nested_cr3, tsc_offset = c->tsc_offset;
+	u64 root = c->nested_cr3;
 
 	memset(c, 0, sizeof(*c));
-	intercepts_set(c);
+	svm_intercepts_set(c);
 	c->iopm_base = svm_iopm();
 	c->msrpm_base = svm_msrpm();
-	c->tsc_offset = tsc_offset;
 	c->nested_control = VMCB_NESTED_PAGING;
 	c->nested_cr3 = root;
-	c->es = c->ss = c->ds = c->fs = c->gs = data;
-	c->cs = (struct vmcb_segment){ .selector = 0xf000, .attr = 0x9b, .limit = 0xffff,
-				       .base = 0xffff0000 };
-	c->gdtr.limit = c->idtr.limit = 0xffff;
-	c->ldtr = (struct vmcb_segment){ .attr = 0x82, .limit = 0xffff };
-	c->tr = (struct vmcb_segment){ .attr = 0x8b, .limit = 0xffff };
-	c->efer = EFER_SVME;
-	c->cr0 = CR0_RESET;
 	c->dr6 = DR6_RESET;
 	c->dr7 = DR7_RESET;
 	c->pat = PAT_POWER_ON;
+	BUG_ON(svm_set_sregs(a, &sregs_reset));
 
-	v->event = 0;
-	v->generation = 0;
 	v->debug_live = false;
 	memset(v->dr, 0, sizeof(v->dr));
 	memset(a->gpr, 0, sizeof(a->gpr));
 	a->gpr[GPR_RDX] = RDX_RESET;
 	a->rip = 0xfff0;
 	a->rflags = 2;
+	a->cr2 = 0;
 	a->cr8 = 0;
+	a->event = 0;
+	a->shadow = false;
 }
 
 void svm_get_mode(const struct arch_vcpu *v, struct vcpu_mode *m)
@@ -97,33 +68,24 @@ void svm_get_mode(const struct arch_vcpu *v, struct vcpu_mode *m)
 	m->cr4 = c->cr4;
 	m->efer = c->efer & ~EFER_SVME;
 	m->cpl = c->cpl;
-	if ((c->efer & EFER_LMA) && (c->cs.attr & VCPU_SEG_L))
+	if ((c->efer & EFER_LMA) && (c->seg[SEG_CS].attr & VCPU_SEG_L))
 		m->bits = 64;
 	else
 		m->bits = (c->cr0 & CR0_PE) && !(v->rflags & RFLAGS_VM) &&
-			  (c->cs.attr & VCPU_SEG_DB) ? 32 : 16;
+			  (c->seg[SEG_CS].attr & VCPU_SEG_DB) ? 32 : 16;
 }
 
 void svm_get_segment(const struct arch_vcpu *v, enum vcpu_seg seg, struct vcpu_segment *out)
 {
-	const struct vmcb_segment *s = segment_of(svm_vcpu_const(v)->vmcb, seg);
-
-	*out = (struct vcpu_segment){ .base = s->base, .limit = s->limit,
-				      .selector = s->selector, .attr = s->attr };
+	*out = svm_vcpu_const(v)->vmcb->seg[seg];
 }
 
 void svm_get_sregs(const struct arch_vcpu *v, struct vcpu_sregs *s)
 {
 	const struct vmcb *c = svm_vcpu_const(v)->vmcb;
 
-	for (unsigned i = 0; i < SEG_COUNT; i++)
-		svm_get_segment(v, i, &s->seg[i]);
-	s->gdt_base = c->gdtr.base;
-	s->gdt_limit = (u16)c->gdtr.limit;
-	s->idt_base = c->idtr.base;
-	s->idt_limit = (u16)c->idtr.limit;
+	memcpy(s->seg, c->seg, sizeof(s->seg));
 	s->cr0 = c->cr0;
-	s->cr2 = c->cr2;
 	s->cr3 = c->cr3;
 	s->cr4 = c->cr4;
 	s->efer = c->efer & ~EFER_SVME;
@@ -148,25 +110,13 @@ int svm_set_sregs(struct arch_vcpu *v, const struct vcpu_sregs *s)
 
 	if (!sregs_possible(s))
 		return -EINVAL;
-	for (unsigned i = 0; i < SEG_COUNT; i++) {
-		const struct vcpu_segment *from = &s->seg[i];
-
-		*segment_of(c, i) = (struct vmcb_segment){
-			.selector = from->selector, .attr = from->attr & 0xfff,
-			.limit = from->limit, .base = from->base,
-		};
-	}
-	c->gdtr.base = s->gdt_base;
-	c->gdtr.limit = s->gdt_limit;
-	c->idtr.base = s->idt_base;
-	c->idtr.limit = s->idt_limit;
+	memcpy(c->seg, s->seg, sizeof(c->seg));
 	c->cr0 = s->cr0;
-	c->cr2 = s->cr2;
 	c->cr3 = s->cr3;
 	c->cr4 = s->cr4;
 	c->efer = s->efer | EFER_SVME;
 	c->cpl = s->cr0 & CR0_PE ? FIELD_GET(VCPU_SEG_DPL, s->seg[SEG_SS].attr) : 0;
-	svm_vcpu(v)->generation = 0;
+	v->flush = true;
 	return 0;
 }
 
@@ -177,7 +127,7 @@ int svm_set_cr4(struct arch_vcpu *v, u64 cr4)
 	if ((cr4 & ~svm_cr4_offered) || ((c->efer & EFER_LMA) && !(cr4 & CR4_PAE)))
 		return -EINVAL;
 	if (cr4 != c->cr4)
-		svm_vcpu(v)->generation = 0; /* most of its bits flush: APM 2, 5.5.2 */
+		v->flush = true; /* most of its bits flush: APM 2, 5.5.2 */
 	c->cr4 = cr4;
 	return 0;
 }
@@ -190,7 +140,7 @@ static u64 *msr_field(struct vmcb *c, u32 msr)
 		u64 *field;
 	} at[] = {
 		{ MSR_EFER, &c->efer }, { MSR_STAR, &c->star }, { MSR_LSTAR, &c->lstar }, { MSR_CSTAR, &c->cstar },
-		{ MSR_SFMASK, &c->sfmask }, { MSR_FS_BASE, &c->fs.base }, { MSR_GS_BASE, &c->gs.base },
+		{ MSR_SFMASK, &c->sfmask }, { MSR_FS_BASE, &c->seg[SEG_FS].base }, { MSR_GS_BASE, &c->seg[SEG_GS].base },
 		{ MSR_KERNEL_GS_BASE, &c->kernel_gs_base }, { MSR_SYSENTER_CS, &c->sysenter_cs },
 		{ MSR_SYSENTER_ESP, &c->sysenter_esp }, { MSR_SYSENTER_EIP, &c->sysenter_eip }, { MSR_PAT, &c->pat },
 	};

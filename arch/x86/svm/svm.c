@@ -127,55 +127,6 @@ static void svm_destroy(struct arch_vcpu *a)
 	kfree(v);
 }
 
-/* A fresh ASID has no translations: giving up the old one is the flush. */
-static void svm_flush(struct arch_vcpu *v)
-{
-	svm_vcpu(v)->generation = 0;
-}
-
-static void svm_skip(struct arch_vcpu *v, u64 rip)
-{
-	v->rip = rip;
-	svm_vcpu(v)->vmcb->shadow &= ~VMCB_SHADOW;
-}
-
-static void svm_inject(struct arch_vcpu *v, const struct vcpu_event *e)
-{
-	unsigned type = e->type == EVENT_INTERRUPT ? VMCB_EVENT_INTR : VMCB_EVENT_EXCEPTION;
-
-	svm_vcpu(v)->event = VMCB_EVENT_VALID | FIELD_PREP(VMCB_EVENT_VECTOR, e->vector) |
-			     FIELD_PREP(VMCB_EVENT_TYPE, type) |
-			     (e->has_error ? VMCB_EVENT_HAS_ERROR : 0) |
-			     FIELD_PREP(VMCB_EVENT_ERROR, e->has_error ? e->error : 0);
-}
-
-static bool svm_event_pending(const struct arch_vcpu *v)
-{
-	return svm_vcpu_const(v)->event != 0;
-}
-
-static bool svm_interruptible(const struct arch_vcpu *v)
-{
-	const struct svm_vcpu *s = svm_vcpu_const(v);
-
-	return (v->rflags & RFLAGS_IF) && !(s->vmcb->shadow & VMCB_SHADOW) && !s->event;
-}
-
-static void svm_window(struct arch_vcpu *v, bool wanted)
-{
-	svm_vcpu(v)->window = wanted;
-}
-
-static void svm_set_cr2(struct arch_vcpu *v, u64 cr2)
-{
-	svm_vcpu(v)->vmcb->cr2 = cr2;
-}
-
-static void svm_set_tsc_offset(struct arch_vcpu *v, u64 offset)
-{
-	svm_vcpu(v)->vmcb->tsc_offset = offset;
-}
-
 static const struct vcpu_ops svm_ops = {
 	.name = "SVM",
 	.table_format = &pt_x86,
@@ -186,21 +137,13 @@ static const struct vcpu_ops svm_ops = {
 	.destroy = svm_destroy,
 	.reset = svm_vcpu_reset,
 	.run = svm_run,
-	.flush = svm_flush,
-	.skip = svm_skip,
-	.inject = svm_inject,
-	.event_pending = svm_event_pending,
-	.interruptible = svm_interruptible,
-	.window = svm_window,
 	.get_mode = svm_get_mode,
 	.get_segment = svm_get_segment,
 	.get_sregs = svm_get_sregs,
 	.set_sregs = svm_set_sregs,
-	.set_cr2 = svm_set_cr2,
 	.set_cr4 = svm_set_cr4,
 	.get_msr = svm_get_msr,
 	.set_msr = svm_set_msr,
-	.set_tsc_offset = svm_set_tsc_offset,
 	.cpuid = svm_cpuid,
 };
 

@@ -11,19 +11,16 @@
 #define EFER_SVME BIT(12)
 
 /*
- * One per vCPU. `event` is what the next entry delivers (VMCB_EVENT_*), 0 for none. The ASID is
- * valid on CPU `cpu` as long as that CPU's generation is `generation`; 0 is never a generation.
+ * One per vCPU. The ASID is valid on CPU `cpu` as long as that CPU's generation is `generation`.
  * debug_live: the guest has touched debug registers, so DR0-DR3 are swapped around each entry.
  */
 struct svm_vcpu {
 	struct arch_vcpu common;
 	struct vmcb *vmcb;
 	paddr_t vmcb_pa;
-	u64 event;
 	unsigned cpu;
 	u64 generation;
 	bool debug_live;
-	bool window; /* VCPU_EXIT_WINDOW is wanted */
 	u64 dr[4];
 };
 
@@ -73,7 +70,8 @@ int svm_set_cr4(struct arch_vcpu *v, u64 cr4);
 bool svm_get_msr(const struct arch_vcpu *v, u32 msr, u64 *value);
 int svm_set_msr(struct arch_vcpu *v, u32 msr, u64 value);
 
-/* exit.c: fills common.exit from the VMCB */
+/* exit.c: what a guest leaves for; and why it has left, from the VMCB to common.exit */
+void svm_intercepts_set(struct vmcb *c);
 void svm_exit_decode(struct svm_vcpu *v);
 
 /* run.c */

@@ -6,23 +6,11 @@
 #ifndef ARCH_X86_SVM_VMCB_H
 #define ARCH_X86_SVM_VMCB_H
 
-#include "kernel/base.h"
-
-struct vmcb_segment {
-	u16 selector;
-	u16 attr; /* bits 0-7: descriptor bits 40-47, 8-11: bits 52-55; as struct vcpu_segment */
-	u32 limit;
-	u64 base;
-};
+#include "arch/x86/vcpu.h"
 
 struct vmcb {
 	/* Control area */
-	u32 intercept_cr; /* reads in bits 0-15, writes in 16-31 */
-	u32 intercept_dr;
-	u32 intercept_exceptions;
-	u32 intercept_misc1; /* bit n: exit code 0x60 + n */
-	u32 intercept_misc2; /* bit n: exit code 0x80 + n */
-	u32 intercept_misc3;
+	u32 intercept[6]; /* a bit for each exit code */
 	u8 reserved0[0x040 - 0x018];
 	u64 iopm_base;
 	u64 msrpm_base;
@@ -44,7 +32,7 @@ struct vmcb {
 	u64 next_rip;
 	u8 reserved2[0x400 - 0x0d0];
 	/* State-save area */
-	struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+	struct vcpu_segment seg[SEG_COUNT];
 	u8 reserved3[0x4cb - 0x4a0];
 	u8 cpl;
 	u32 reserved4;
@@ -61,7 +49,6 @@ struct vmcb {
 	u64 debug_control;
 	u8 reserved9[0x1000 - 0x678];
 };
-_Static_assert(sizeof(struct vmcb_segment) == 16, "APM 2, table B-2");
 _Static_assert(sizeof(struct vmcb) == 4096, "APM 2, 15.5.1");
 _Static_assert(offsetof(struct vmcb, iopm_base) == 0x040, "APM 2, table B-1");
 _Static_assert(offsetof(struct vmcb, asid) == 0x058, "APM 2, table B-1");
@@ -70,8 +57,7 @@ _Static_assert(offsetof(struct vmcb, exit_code) == 0x070, "APM 2, table B-1");
 _Static_assert(offsetof(struct vmcb, exit_int_info) == 0x088, "APM 2, table B-1");
 _Static_assert(offsetof(struct vmcb, event_inject) == 0x0a8, "APM 2, table B-1");
 _Static_assert(offsetof(struct vmcb, clean) == 0x0c0, "APM 2, table B-1");
-_Static_assert(offsetof(struct vmcb, es) == 0x400, "APM 2, table B-2");
-_Static_assert(offsetof(struct vmcb, tr) == 0x490, "APM 2, table B-2");
+_Static_assert(offsetof(struct vmcb, seg[SEG_TR]) == 0x490, "APM 2, table B-2");
 _Static_assert(offsetof(struct vmcb, cpl) == 0x4cb, "APM 2, table B-2");
 _Static_assert(offsetof(struct vmcb, efer) == 0x4d0, "APM 2, table B-2");
 _Static_assert(offsetof(struct vmcb, cr4) == 0x548, "APM 2, table B-2");
@@ -92,14 +78,6 @@ _Static_assert(offsetof(struct vmcb, pat) == 0x668, "APM 2, table B-2");
 
 #define VMCB_SHADOW BIT(0)    /* 15.21.5 */
 #define VMCB_NESTED_PAGING BIT(0) /* 15.25.3 */
-
-/* event_inject and exit_int_info, 15.20 and 15.7.2 */
-#define VMCB_EVENT_VECTOR GENMASK(7, 0)
-#define VMCB_EVENT_TYPE GENMASK(10, 8)
-#define VMCB_EVENT_HAS_ERROR BIT(11)
-#define VMCB_EVENT_VALID BIT(31)
-#define VMCB_EVENT_ERROR GENMASK(63, 32)
-enum { VMCB_EVENT_INTR = 0, VMCB_EVENT_NMI = 2, VMCB_EVENT_EXCEPTION = 3, VMCB_EVENT_SOFT = 4 };
 
 /* exit_info1 of VMEXIT_IOIO, 15.10.2 */
 #define VMCB_IO_IN BIT(0)
@@ -128,7 +106,5 @@ enum {
 	SVM_EXIT_MONITOR, SVM_EXIT_MWAIT, SVM_EXIT_MWAIT_ARMED, SVM_EXIT_XSETBV, SVM_EXIT_RDPRU,
 	SVM_EXIT_NPF = 0x400,
 };
-#define SVM_MISC1(code) BIT((code) - 0x60)
-#define SVM_MISC2(code) BIT((code) - 0x80)
 
 #endif
