@@ -49,10 +49,10 @@ s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struc
 		if (!(call++)->nr)
 			return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
 	BUG_ON(size > sizeof(data));
-	if (!(_IOC_DIR(nr) & _IOC_WRITE))
-		memset(data, 0, size);
-	else if (copy_from_user(data, arg, size))
+	if ((_IOC_DIR(nr) & _IOC_WRITE) && copy_from_user(data, arg, size))
 		return -EFAULT;
+	if (_IOC_DIR(nr) == _IOC_READ)
+		memset(data, 0, size);
 	r = v ? call->vcpu(v, data, arg) : call->vm(vm, data, arg);
 	if (r >= 0 && (_IOC_DIR(nr) & _IOC_READ) && copy_to_user(arg, data, size))
 		return -EFAULT;

@@ -8,20 +8,14 @@
 	.globl arch_context_switch
 	.type arch_context_switch, @function
 arch_context_switch:
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	.irp reg, rbx, rbp, r12, r13, r14, r15
+	push %\reg
+	.endr
 	mov %rsp, (%rdi)
 	mov (%rsi), %rsp
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
+	.irp reg, r15, r14, r13, r12, rbp, rbx
+	pop %\reg
+	.endr
 	ret
 
 	/* First instructions of a new context: fn in rbx, arg in r12 (user.c). Interrupts stay as the

@@ -52,45 +52,24 @@ entry_stubs:
 	.endr
 	.noaltmacro
 
-	/* rdi is saved already; clears what ring 3 could make ring 0 speculate or trip on. */
+	/* In the order of struct user_regs; rdi is saved already. */
+	.macro push_regs
+	.irp reg, rsi, rdx, rcx, rax, r8, r9, r10, r11, rbx, rbp, r12, r13, r14, r15
+	push %\reg
+	.endr
+	.endm
+	/* Clears also what ring 3 could make ring 0 speculate or trip on. */
 	.macro save_regs
-	push %rsi
-	push %rdx
-	push %rcx
-	push %rax
-	push %r8
-	push %r9
-	push %r10
-	push %r11
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	xor %ebx, %ebx
-	xor %ebp, %ebp
-	xor %r12d, %r12d
-	xor %r13d, %r13d
-	xor %r14d, %r14d
-	xor %r15d, %r15d
+	push_regs
+	.irp reg, ebx, ebp, r12d, r13d, r14d, r15d
+	xor %\reg, %\reg
+	.endr
 	.endm
 	/* All but rdi, which the caller pops last. */
 	.macro restore_regs
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbp
-	pop %rbx
-	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rax
-	pop %rcx
-	pop %rdx
-	pop %rsi
+	.irp reg, r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi
+	pop %\reg
+	.endr
 	.endm
 
 	.balign 16
@@ -112,20 +91,7 @@ entry_from_user:
 
 entry_from_kernel:
 	/* Keep RBP across: a backtrace goes on through the interrupted function. */
-	push %rsi
-	push %rdx
-	push %rcx
-	push %rax
-	push %r8
-	push %r9
-	push %r10
-	push %r11
-	push %rbx
-	push %rbp
-	push %r12
-	push %r13
-	push %r14
-	push %r15
+	push_regs
 	mov %edi, %esi
 	mov %rsp, %rdi
 	sub $8, %rsp /* the C calling convention's 16 bytes */
@@ -175,11 +141,9 @@ entry_debug:
 	swapgs
 	mov %rsp, %rdi
 	mov %gs:PERCPU_KSTACK_TOP, %rsp
-	push REGS_SS - REGS_RDI(%rdi)
-	push REGS_RSP - REGS_RDI(%rdi)
-	push REGS_RFLAGS - REGS_RDI(%rdi)
-	push REGS_CS - REGS_RDI(%rdi)
-	push REGS_RIP - REGS_RDI(%rdi)
+	.irp field, REGS_SS, REGS_RSP, REGS_RFLAGS, REGS_CS, REGS_RIP
+	push \field - REGS_RDI(%rdi)
+	.endr
 	push $0
 	push (%rdi) /* the saved rdi */
 	mov $1, %edi

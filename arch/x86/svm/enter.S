@@ -19,13 +19,9 @@
 svm_enter:
 	push %rbp
 	mov %rsp, %rbp
-	push %rbx
-	push %r12
-	push %r13
-	push %r14
-	push %r15
-	push %rdx
-	push %rdi
+	.irp reg, rbx, r12, r13, r14, r15, rdx, rdi
+	push %\reg
+	.endr
 
 	clgi
 	mov %rdx, %rax
@@ -37,14 +33,9 @@ svm_enter:
 	mov R(3)(%rdi), %rbx
 	mov R(5)(%rdi), %rbp
 	mov R(6)(%rdi), %rsi
-	mov R(8)(%rdi), %r8
-	mov R(9)(%rdi), %r9
-	mov R(10)(%rdi), %r10
-	mov R(11)(%rdi), %r11
-	mov R(12)(%rdi), %r12
-	mov R(13)(%rdi), %r13
-	mov R(14)(%rdi), %r14
-	mov R(15)(%rdi), %r15
+	.irp n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov R(\n)(%rdi), %r\n
+	.endr
 	mov R(7)(%rdi), %rdi
 	sti
 	vmrun %rax
@@ -56,34 +47,21 @@ svm_enter:
 	mov %rbx, R(3)(%rdi)
 	mov %rbp, R(5)(%rdi)
 	mov %rsi, R(6)(%rdi)
-	mov %r8, R(8)(%rdi)
-	mov %r9, R(9)(%rdi)
-	mov %r10, R(10)(%rdi)
-	mov %r11, R(11)(%rdi)
-	mov %r12, R(12)(%rdi)
-	mov %r13, R(13)(%rdi)
-	mov %r14, R(14)(%rdi)
-	mov %r15, R(15)(%rdi)
+	.irp n, 8, 9, 10, 11, 12, 13, 14, 15
+	mov %r\n, R(\n)(%rdi)
+	.endr
 	pop %rcx
 	mov %rcx, R(7)(%rdi)
 	pop %rax
 	vmload %rax
 	stgi
 
-	xor %ecx, %ecx
-	xor %edx, %edx
-	xor %esi, %esi
-	xor %edi, %edi
-	xor %r8d, %r8d
-	xor %r9d, %r9d
-	xor %r10d, %r10d
-	xor %r11d, %r11d
-	pop %r15
-	pop %r14
-	pop %r13
-	pop %r12
-	pop %rbx
-	pop %rbp
+	.irp reg, ecx, edx, esi, edi, r8d, r9d, r10d, r11d
+	xor %\reg, %\reg
+	.endr
+	.irp reg, r15, r14, r13, r12, rbx, rbp
+	pop %\reg
+	.endr
 	ret
 	.size svm_enter, . - svm_enter
 	.section .note.GNU-stack, "", @progbits
