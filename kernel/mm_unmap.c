@@ -102,43 +102,20 @@ static bool may_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
 	return true;
 }
 
-static void protect_vma(struct mm *mm, struct vma *v, int prot)
-{
-	int old = v->prot;
-
-	if (old == prot)
-		return;
-	/* Rights that shrink are taken from the watches' translations too; more rights fault in. */
-	if (old & ~prot || v->obj->phys || old == PROT_NONE) {
-		mm_clear(mm, v->start, v->end);
-		v->prot = prot;
-		return;
-	}
-	v->prot = prot;
-	BUG_ON(pt_protect(&mm->pt, v->start, v->end - v->start, vma_pt_prot(v)));
-	arch_tlb_flush(mm->pt.root, v->start, v->end - v->start);
-}
-
+/* Views go at once, watches' too; what stays allowed faults in again. */
 static void protect_range(struct mm *mm, uaddr_t addr, uaddr_t end, int prot, struct vma *spare[2],
 			  struct vma **dead)
 {
 	struct vma *v;
-	struct pt_leaf leaf;
 
-	/* No leaf over the cuts. */
-	if (pt_lookup(&mm->pt, addr, &leaf) && leaf.va < addr)
-		mm_clear(mm, addr, addr + 1);
-	if (pt_lookup(&mm->pt, end, &leaf) && leaf.va < end)
-		mm_clear(mm, end, end + 1);
+	mm_clear(mm, addr, end);
 	vma_cut(mm, addr, &spare[0]);
 	vma_cut(mm, end, &spare[1]);
-	for (v = vma_find(mm, addr); v && v->start < end; v = vma_next(v)) {
-		protect_vma(mm, v, prot);
-		resched_point();
-	}
 	for (v = vma_find(mm, addr); v && v->start < end; v = vma_find_from(mm, addr)) {
 		addr = v->end;
+		v->prot = prot;
 		vma_join(mm, v, dead);
+		resched_point();
 	}
 }
 

@@ -66,8 +66,8 @@ int must_check pt_map(struct pt *pt, u64 va, paddr_t pa, u64 len, unsigned prot)
  * table went (so that paging-structure caches need flushing too). -ENOMEM only from a split.
  */
 s64 must_check pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper);
-/* Change protection of present leaves in the range (splitting as above). */
-int must_check pt_protect(struct pt *pt, u64 va, u64 len, unsigned prot);
+/* No leaf reaches over va any more; what is mapped stays as it was. -ENOMEM. */
+int must_check pt_cut(struct pt *pt, u64 va);
 void pt_trash_free(struct pt_trash *trash);
 
 struct pt_leaf {

@@ -100,7 +100,8 @@ void pt_trash_free(struct pt_trash *trash)
 	trash->head = FRAME_NONE;
 }
 
-void pt_split(struct pt *pt, u64 *entry, unsigned level)
+/* Replace the large leaf by a table of smaller ones, with a page from the reserve. */
+static void split(struct pt *pt, u64 *entry, unsigned level)
 {
 	paddr_t page = pt_table_take(pt), pa = *entry & pt->fmt->addr_mask;
 	u64 bits = pt->fmt->leaf(pt->fmt->prot(*entry)) | (level > 2 ? pt->fmt->large : 0);
@@ -114,29 +115,24 @@ void pt_split(struct pt *pt, u64 *entry, unsigned level)
 	pt_flush(pt, entry, 1);
 }
 
-/* The level of the leaf that reaches over va, 1 when none does. */
-static unsigned straddles(const struct pt *pt, u64 va)
+int pt_cut(struct pt *pt, u64 va)
 {
-	u64 *table = phys_to_virt(pt->root);
+	u64 *table = phys_to_virt(pt->root), *entry;
 
 	if (va >= pt->top || IS_ALIGNED(va, pt_span(pt->max_leaf)))
-		return 1;
-	for (unsigned level = pt->levels;; level--) {
-		u64 e = table[pt_index(va, level)];
-
-		if (pt_is_leaf(pt, e, level))
-			return IS_ALIGNED(va, pt_span(level)) ? 1 : level;
-		if (!pt_is_table(pt, e, level))
-			return 1;
-		table = pt_table(pt, e);
-	}
-}
-
-unsigned pt_split_need(const struct pt *pt, u64 va, u64 len)
-{
-	if (pt->max_leaf == 1)
 		return 0;
-	return straddles(pt, va) - 1 + straddles(pt, va + len) - 1;
+	for (unsigned level = pt->levels; !IS_ALIGNED(va, pt_span(level)); level--) {
+		entry = &table[pt_index(va, level)];
+		if (pt_is_leaf(pt, *entry, level)) {
+			if (pt_reserve(pt, 1))
+				return -ENOMEM;
+			split(pt, entry, level);
+		}
+		if (!pt_is_table(pt, *entry, level))
+			break;
+		table = pt_table(pt, *entry);
+	}
+	return 0;
 }
 
 /* Frees everything below; entries need not be cleared: nobody reads them any more. */

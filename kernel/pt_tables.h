@@ -79,9 +79,5 @@ int must_check pt_reserve(struct pt *pt, u64 n);
 void pt_reserve_trim(struct pt *pt);
 /* A zero page; its first entry is not flushed yet, the others are. */
 paddr_t pt_table_take(struct pt *pt);
-/* How many pages splitting needs so that no leaf reaches over an end of [va, va+len). */
-unsigned pt_split_need(const struct pt *pt, u64 va, u64 len);
-/* Replace the large leaf by a table of smaller ones, with a page from the reserve. */
-void pt_split(struct pt *pt, u64 *entry, unsigned level);
 
 #endif

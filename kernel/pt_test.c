@@ -208,9 +208,10 @@ static void one_step(struct pt *pt)
 		for (k = i; k < i + n; k++)
 			flat[w][k].prot = 0;
 	} else {
-		assert_int_equal(pt_protect(pt, va, n * SZ_4K, prot), 0);
-		for (k = i; k < i + n; k++)
-			flat[w][k].prot = flat[w][k].prot ? prot : 0;
+		struct pt_leaf leaf;
+
+		assert_int_equal(pt_cut(pt, va), 0);
+		assert_false(pt_lookup(pt, va, &leaf) && leaf.va != va);
 	}
 }
 

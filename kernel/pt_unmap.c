@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Unmapping and changing rights.  A large leaf that is only partly inside is split first, with pages
- * reserved before anything changes.
+ * Unmapping.  A large leaf that is only partly inside is split before anything goes.
  *
  * Order of writes: leaves are cleared first, then the entry that points to an emptied table; its page
  * is trash until the caller has flushed the reader's caches.
@@ -84,8 +83,6 @@ static bool unmap(struct unmap_job *j, paddr_t page, unsigned level, u64 va, u64
 				break;
 		}
 		next = pt_part_end(va, end, level);
-		if (pt_is_leaf(pt, table[i], level))
-			pt_split(pt, &table[i], level);
 		if (pt_is_table(pt, table[i], level) &&
 		    unmap(j, table[i] & pt->fmt->addr_mask, level - 1, va, next)) {
 			drop_table(j, &table[i]);
@@ -108,7 +105,7 @@ s64 pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper
 	if (!pt_range_ok(pt, va, len))
 		return -EINVAL;
 	pt_descend(pt, va, va + len, &at);
-	if (at.level > 1 && pt_reserve(pt, pt_split_need(pt, va, len)))
+	if (at.level > 1 && (pt_cut(pt, va) || pt_cut(pt, va + len)))
 		return -ENOMEM;
 	BUG_ON(trash->count && trash->pt != pt);
 	trash->pt = pt;
@@ -123,42 +120,4 @@ s64 pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper
 	if (upper)
 		*upper = j.upper;
 	return j.bytes;
-}
-
-static void protect(struct pt *pt, const u64 bits[4], u64 *table, unsigned level, u64 va, u64 end)
-{
-	unsigned first = pt_index(va, level), i = first;
-	bool changed = false;
-
-	for (; va < end; i++) {
-		u64 next = pt_part_end(va, end, level), e = table[i];
-
-		if (pt_is_leaf(pt, e, level) && next - va < pt_span(level)) {
-			pt_split(pt, &table[i], level);
-			e = table[i];
-		}
-		if (pt_is_leaf(pt, e, level)) {
-			WRITE_ONCE(table[i], (e & pt->fmt->addr_mask) | bits[level]);
-			changed = true;
-		} else if (pt_is_table(pt, e, level)) {
-			protect(pt, bits, pt_table(pt, e), level - 1, va, next);
-		}
-		va = next;
-	}
-	if (changed)
-		pt_flush(pt, &table[first], i - first);
-	if (level <= 2)
-		resched_point();
-}
-
-int pt_protect(struct pt *pt, u64 va, u64 len, unsigned prot)
-{
-	u64 bits[4];
-
-	if (!pt_range_ok(pt, va, len) || !pt_leaf_bits(pt, prot, bits))
-		return -EINVAL;
-	if (pt_reserve(pt, pt_split_need(pt, va, len)))
-		return -ENOMEM;
-	protect(pt, bits, phys_to_virt(pt->root), pt->levels, va, va + len);
-	return 0;
 }
