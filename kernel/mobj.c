@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Memory objects: their life, their size, reading and writing them without a process.
- * Frames are in mobj_slots.c, views in mobj_view.c.
- *
- * Pages that go away while somebody may see them are first moved to a temporary object under the
- * lock, then the views are taken away, then the object is dropped: a fault in between finds an
- * empty place, never a page that is about to be freed.
+ * Frames are in mobj_pages.c, views in mm_view.c.
  */
-#include "kernel/mobj_slots.h"
+#include "kernel/frames.h"
+#include "kernel/mobj_pages.h"
+
+#define MOBJ_MAX BIT(46)
 
 static struct mobj *create(u64 size)
 {
@@ -26,13 +25,13 @@ struct mobj *mobj_create_anon(u64 size, bool small)
 {
 	struct mobj *m;
 
-	if (size > BIT(46))
+	if (size > MOBJ_MAX)
 		return NULL;
 	m = create(ALIGN_UP(size, PAGE_SIZE));
 	if (!m)
 		return NULL;
 	m->small = small;
-	if (mobj_dir_resize(m, m->size)) {
+	if (mobj_pages_init(m)) {
 		kfree(m);
 		return NULL;
 	}
@@ -67,7 +66,8 @@ void mobj_put(struct mobj *m)
 	if (left)
 		return;
 	BUG_ON(!TAILQ_EMPTY(&m->viewers));
-	mobj_dir_free(m);
+	if (!m->phys)
+		mobj_pages_free(m);
 	if (m->release)
 		m->release(m->arg);
 	kfree(m);
@@ -154,41 +154,40 @@ int mobj_read(struct mobj *m, u64 off, void *dst, size_t n)
 	return copy(m, off, dst, NULL, n);
 }
 
+/* What is behind the new end is out of everybody's reach first, then out of sight, then gone. */
 static int shrink(struct mobj *m, u64 size)
 {
-	u64 old = m->size;
-	struct mobj *gone = mobj_create_anon(old, true);
-	int err;
+	u64 gone = m->size - size;
+	int err = 0;
 
-	if (!gone)
-		return -ENOMEM;
 	mutex_lock(&m->lock);
-	if (mobj_pinned_locked(m, size, old - size))
+	if (mobj_pinned_locked(m, size, gone))
 		err = -EBUSY;
 	else
-		err = mobj_move_locked(m, gone, size, old - size);
+		err = mobj_cut_locked(m, size);
 	if (!err)
 		m->size = size;
-	else
-		BUG_ON(mobj_move_locked(gone, m, size, old - size));
 	mutex_unlock(&m->lock);
-	if (!err)
-		mobj_zap(m, size, old - size);
-	mobj_put(gone);
-	return err;
+	if (err)
+		return err;
+	mobj_zap(m, size, gone);
+	mutex_lock(&m->lock);
+	BUG_ON(mobj_discard_locked(m, size, m->pages.top - size)); /* cut before */
+	mutex_unlock(&m->lock);
+	return 0;
 }
 
 int mobj_resize(struct mobj *m, u64 size)
 {
 	int err;
 
-	if (m->phys || size > BIT(46))
+	if (m->phys || size > MOBJ_MAX)
 		return m->phys ? -EINVAL : -ENOMEM;
 	size = ALIGN_UP(size, PAGE_SIZE);
 	if (size < mobj_size(m))
 		return shrink(m, size);
 	mutex_lock(&m->lock);
-	err = mobj_dir_resize(m, size);
+	err = pt_raise(&m->pages, size);
 	if (!err)
 		m->size = size;
 	mutex_unlock(&m->lock);

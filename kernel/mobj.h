@@ -26,7 +26,8 @@ struct mobj *mobj_create_phys(paddr_t base, u64 size, int (*gate)(void *arg),
 void mobj_get(struct mobj *m);
 void mobj_put(struct mobj *m);
 u64 mobj_size(const struct mobj *m);
-/* Grow or shrink an anonymous object (memfd ftruncate, brk): -ENOMEM, -EBUSY (pinned pages there). */
+/* Grow or shrink an anonymous object (memfd ftruncate, brk): -ENOMEM, -EBUSY (pinned pages there).
+ * One call at a time: the caller has a lock of its own for that. */
 int must_check mobj_resize(struct mobj *m, u64 size);
 
 struct mobj_page {

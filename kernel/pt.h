@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One walker for every page table of the machine, with the format as data: x86 (processes, nested
- * paging), EPT, VT-d second level.  A table page holds 512 entries of 8 bytes; pages go back through
+ * paging, the pages of memory objects), EPT, VT-d second level.  A table page holds 512 entries of 8 bytes; pages go back through
  * a struct pt_trash *after* the caller has flushed.
  *
  * The walker knows nothing of TLBs.  pt_map() only turns not-present entries into present ones (it
@@ -30,7 +30,7 @@ extern const struct pt_format pt_vtd_sl;    /* VT-d 3.7: second-stage */
 struct pt {
 	const struct pt_format *fmt;
 	paddr_t root;
-	u8 levels;    /* 3, 4 or 5 */
+	u8 levels;    /* 2 to 5 */
 	u8 max_leaf;  /* 1: 4K only, 2: 2M too, 3: 1G too */
 	bool flush;   /* the reader does not snoop: arch_cache_flush() each entry written */
 	u64 tables;   /* table pages in the tree now, root included */
@@ -69,6 +69,8 @@ s64 must_check pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, 
 /* No leaf reaches over va any more; what is mapped stays as it was. -ENOMEM. */
 int must_check pt_cut(struct pt *pt, u64 va);
 void pt_trash_free(struct pt_trash *trash);
+/* Make the tree reach [0, top) by levels above its root, which changes: not where hardware reads it. -ENOMEM. */
+int must_check pt_raise(struct pt *pt, u64 top);
 
 struct pt_leaf {
 	u64 va;    /* start of the leaf */
@@ -76,10 +78,16 @@ struct pt_leaf {
 	u64 size;
 	unsigned prot;
 };
-/* The leaf that covers va; false if none. */
+/* The leaf that covers va; false if none: then out->va and out->size tell of a hole there. */
 bool pt_lookup(const struct pt *pt, u64 va, struct pt_leaf *out);
-/* Next leaf at or after *va (which is advanced past it); false at the end. For the audit. */
-bool pt_next(const struct pt *pt, u64 *va, struct pt_leaf *out);
+/* Where what is physically contiguous from va on, in leaves of one table, ends; at most `end`. va is mapped. */
+u64 pt_run_end(const struct pt *pt, u64 va, u64 end);
+/* Next leaf at or after *va (which is advanced past it) and below `end`; false: there is none. */
+bool pt_next_below(const struct pt *pt, u64 *va, u64 end, struct pt_leaf *out);
+static inline bool pt_next(const struct pt *pt, u64 *va, struct pt_leaf *out)
+{
+	return pt_next_below(pt, va, pt->top, out);
+}
 /* Calls fn for every table page, root and spare ones included. For the audit. */
 void pt_each_table(const struct pt *pt, void (*fn)(paddr_t table, void *arg), void *arg);
 

@@ -13,7 +13,7 @@
 
 int pt_init(struct pt *pt, const struct pt_format *fmt, unsigned levels, unsigned max_leaf, bool flush)
 {
-	BUG_ON(levels < 3 || levels > 5 || max_leaf < 1 || max_leaf > 3);
+	BUG_ON(levels < 2 || levels > PT_LEVELS_MAX || max_leaf < 1 || max_leaf > 3);
 	*pt = (struct pt){
 		.fmt = fmt,
 		.root = frame_alloc(SZ_4K),
@@ -98,6 +98,23 @@ void pt_trash_free(struct pt_trash *trash)
 		resched_point();
 	}
 	trash->head = FRAME_NONE;
+}
+
+int pt_raise(struct pt *pt, u64 top)
+{
+	while (pt->top < top) {
+		u64 *table;
+
+		if (pt_reserve(pt, 1))
+			return -ENOMEM;
+		table = phys_to_virt(pt_table_take(pt));
+		table[0] = pt->root | pt->fmt->table;
+		pt->root = virt_to_phys(table);
+		*frame_note(pt->root) = 1;
+		pt->levels++;
+		pt->top = pt_span(pt->levels + 1);
+	}
+	return 0;
 }
 
 /* Replace the large leaf by a table of smaller ones, with a page from the reserve. */

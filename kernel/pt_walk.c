@@ -27,50 +27,56 @@ void pt_descend(const struct pt *pt, u64 va, u64 end, struct pt_place *p)
 	}
 }
 
-/* Walk to va: true with the leaf, or false with *size the span of the empty entry. */
-static bool walk(const struct pt *pt, u64 va, struct pt_leaf *out, u64 *size)
+bool pt_lookup(const struct pt *pt, u64 va, struct pt_leaf *out)
 {
 	const u64 *table = phys_to_virt(pt->root);
 
+	*out = (struct pt_leaf){ .va = pt->top, .size = -pt->top };
+	if (va >= pt->top)
+		return false;
 	for (unsigned level = pt->levels;; level--) {
 		u64 e = READ_ONCE(table[pt_index(va, level)]);
 
-		*size = pt_span(level);
-		if (pt_is_leaf(pt, e, level)) {
-			*out = (struct pt_leaf){
-				.va = ALIGN_DOWN(va, *size),
-				.pa = e & pt->fmt->addr_mask,
-				.size = *size,
-				.prot = pt->fmt->prot(e),
-			};
-			return true;
+		if (pt_is_table(pt, e, level)) {
+			table = pt_table(pt, e);
+			continue;
 		}
-		if (!pt_is_table(pt, e, level))
+		out->size = pt_span(level);
+		out->va = ALIGN_DOWN(va, out->size);
+		if (!pt_is_leaf(pt, e, level))
 			return false;
-		table = pt_table(pt, e);
+		out->pa = e & pt->fmt->addr_mask;
+		out->prot = pt->fmt->prot(e);
+		return true;
 	}
 }
 
-bool pt_lookup(const struct pt *pt, u64 va, struct pt_leaf *out)
+u64 pt_run_end(const struct pt *pt, u64 va, u64 end)
 {
-	u64 size;
+	const u64 *table = phys_to_virt(pt->root);
+	unsigned level = pt->levels, i;
 
-	return va < pt->top && walk(pt, va, out, &size);
+	for (; pt_is_table(pt, table[pt_index(va, level)], level); level--)
+		table = pt_table(pt, table[pt_index(va, level)]);
+	i = pt_index(va, level);
+	for (va = pt_part_end(va, end, level); va < end; va += pt_span(level)) {
+		if (++i == PT_ENTRIES || table[i] != table[i - 1] + pt_span(level))
+			return va;
+	}
+	return end;
 }
 
-bool pt_next(const struct pt *pt, u64 *va, struct pt_leaf *out)
+bool pt_next_below(const struct pt *pt, u64 *va, u64 end, struct pt_leaf *out)
 {
-	u64 size;
+	bool found = false;
 
-	while (*va < pt->top) {
-		bool found = walk(pt, *va, out, &size);
-
-		*va = ALIGN_DOWN(*va, size) + size;
+	end = MIN(end, pt->top);
+	while (*va < end && !found) {
+		found = pt_lookup(pt, *va, out);
+		*va = out->va + out->size;
 		resched_point();
-		if (found)
-			return true;
 	}
-	return false;
+	return found;
 }
 
 static void each(const struct pt *pt, paddr_t page, unsigned level, u64 limit,

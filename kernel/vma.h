@@ -19,7 +19,7 @@
 
 #include "kernel/frames.h"
 #include "kernel/mm.h"
-#include "kernel/mobj_slots.h"
+#include "kernel/mobj_pages.h"
 #include "kernel/pt.h"
 #include "kernel/thread.h"
 
