@@ -21,8 +21,8 @@
 static struct excluded {
 	struct pci_bar range;
 	const char *whose;
-} excluded[MAX_EXCLUDED];
-static unsigned nexcluded;
+} excluded[MAX_EXCLUDED] = { { { .base = BOARD_BASE, .size = BOARD_SIZE }, "the board's own registers" } };
+static unsigned nexcluded = 1;
 
 /* Write all ones, read, put back. */
 static u32 probe(const struct pci_dev *d, u16 off, u32 ones, u32 *old)
@@ -174,8 +174,6 @@ const char *pci_bar_kind(unsigned i)
 
 const char *pci_bar_refused(const struct pci_bar *b)
 {
-	const struct pci_bar board = { .base = BOARD_BASE, .size = BOARD_SIZE };
-
 	if (b->io && b->base < BOARD_PORTS)
 		return "the board's own ports";
 	if (b->io)
@@ -184,8 +182,6 @@ const char *pci_bar_refused(const struct pci_bar *b)
 		return "memory";
 	if (pci_ecam_overlaps(b->base, b->size))
 		return "config space";
-	if (pci_bars_meet(b, &board))
-		return "the board's own registers";
 	for (unsigned i = 0; i < nexcluded; i++)
 		if (pci_bars_meet(b, &excluded[i].range))
 			return excluded[i].whose;

@@ -11,24 +11,12 @@
 #define EXT_FIRST 0x100
 #define EXT_MAX_STEPS ((PCI_CFG_EXPRESS - EXT_FIRST) / 8)
 
-/* Bytes of a capability's fixed part, without which it is not used. */
-static unsigned cap_size(u8 id)
-{
-	switch (id) {
-	case PCI_CAP_ID_PM:
-		return PCI_PM_SIZEOF;
-	case PCI_CAP_ID_MSI:
-		return 10;
-	case PCI_CAP_ID_MSIX:
-		return PCI_CAP_MSIX_SIZEOF;
-	case PCI_CAP_ID_EXP:
-		return 12; /* through Device Status; later registers are checked where used */
-	case PCI_CAP_ID_AF:
-		return PCI_CAP_AF_SIZEOF;
-	default:
-		return 2;
-	}
-}
+/* Bytes of a capability's fixed part, without which it is not used; 0: its header. */
+static const u8 cap_size[256] = {
+	[PCI_CAP_ID_PM] = PCI_PM_SIZEOF, [PCI_CAP_ID_MSI] = 10, [PCI_CAP_ID_MSIX] = PCI_CAP_MSIX_SIZEOF,
+	[PCI_CAP_ID_EXP] = 12, /* through Device Status; later registers are checked where used */
+	[PCI_CAP_ID_AF] = PCI_CAP_AF_SIZEOF,
+};
 
 u8 pci_find_cap(const struct pci_dev *d, u8 id)
 {
@@ -44,7 +32,7 @@ u8 pci_find_cap(const struct pci_dev *d, u8 id)
 		if ((header & 0xff) == 0xff)
 			return 0;
 		if ((header & 0xff) == id)
-			return pos + cap_size(id) <= PCI_CFG_CONVENTIONAL ? (u8)pos : 0;
+			return pos + MAX(cap_size[id], 2) <= PCI_CFG_CONVENTIONAL ? (u8)pos : 0;
 		pos = (header >> 8) & ~3u;
 	}
 	return 0;
@@ -66,6 +54,18 @@ u16 pci_find_ext_cap(const struct pci_dev *d, u16 id)
 		pos = PCI_EXT_CAP_NEXT(header);
 	}
 	return 0;
+}
+
+bool pci_express_v2(const struct pci_dev *d, u16 reg)
+{
+	return d->cap_pcie && d->cap_pcie + reg + 4 <= PCI_CFG_CONVENTIONAL &&
+	       FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2;
+}
+
+bool pci_link_up(const struct pci_dev *port)
+{
+	return !(pci_read32(port, port->cap_pcie + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC) ||
+	       pci_read16(port, port->cap_pcie + PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA;
 }
 
 static void msi_read(struct pci_dev *d)
@@ -143,9 +143,6 @@ static u16 cfg_size(const struct pci_dev *d)
 
 void pci_caps_read(struct pci_dev *d)
 {
-	u32 head;
-
-	d->cfg_size = PCI_CFG_CONVENTIONAL;
 	d->type = PCI_CONVENTIONAL;
 	d->cap_pcie = pci_find_cap(d, PCI_CAP_ID_EXP);
 	if (d->cap_pcie)
@@ -156,8 +153,5 @@ void pci_caps_read(struct pci_dev *d)
 	d->cap_msix = pci_find_cap(d, PCI_CAP_ID_MSIX); /* read when the BARs are known */
 
 	d->cfg_size = cfg_size(d);
-	head = pci_read32(d, EXT_FIRST);
-	if (d->cfg_size == PCI_CFG_EXPRESS && head && head != ~0u)
-		d->cap_ext_first = EXT_FIRST;
 	d->cap_acs = pci_find_ext_cap(d, PCI_EXT_CAP_ID_ACS);
 }

@@ -7,31 +7,22 @@
  */
 #include "pci/internal.h"
 
-static u32 absent_read(u16, u8, u8, u16, unsigned)
-{
-	return ~0u;
-}
-
-static void absent_write(u16, u8, u8, u16, unsigned, u32)
-{
-}
-
-static const struct pci_cfg_ops absent_ops = { absent_read, absent_write };
-static const struct pci_cfg_ops *cfg_ops = &absent_ops;
+static const struct pci_cfg_ops *cfg_ops;
 
 void pci_set_cfg_ops(const struct pci_cfg_ops *ops)
 {
-	cfg_ops = ops ? ops : &absent_ops;
+	cfg_ops = ops;
 }
 
 u32 pci_cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 {
-	return cfg_ops->read(segment, bus, devfn, off, size);
+	return !cfg_ops ? ~0u : cfg_ops->read(segment, bus, devfn, off, size);
 }
 
 void pci_cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
 {
-	cfg_ops->write(segment, bus, devfn, off, size, v);
+	if (cfg_ops)
+		cfg_ops->write(segment, bus, devfn, off, size, v);
 }
 
 static bool inside(const struct pci_dev *d, u16 off, unsigned size)

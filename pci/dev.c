@@ -112,10 +112,6 @@ static bool is_vmd(const struct pci_dev *d)
 
 void pci_dev_decode(struct pci_dev *d)
 {
-	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
-	d->cfg_size = PCI_CFG_CONVENTIONAL;
-	mutex_init(&d->lock);
-
 	header_read(d);
 	pci_caps_read(d);
 	bridge_subsystem_read(d);
@@ -127,7 +123,6 @@ void pci_dev_decode(struct pci_dev *d)
 		pci_bars_read(d);
 	}
 	pci_msix_check(d);
-	d->flr = pci_reset_method[PCI_RESET_FLR].has(d) || pci_reset_method[PCI_RESET_AF_FLR].has(d);
 	pci_acs_enable(d);
 	pci_aer_init(d);
 	pci_reset_methods_init(d);
@@ -141,6 +136,22 @@ void pci_dev_free(struct pci_dev *d)
 	kfree(d);
 }
 
+struct pci_dev *pci_dev_new(u16 segment, u16 rid, struct pci_dev *parent)
+{
+	struct pci_dev *d = kzalloc(sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->segment = segment;
+	d->bus = (u8)(rid >> 8);
+	d->devfn = (u8)rid;
+	d->parent = parent;
+	d->cfg_size = PCI_CFG_CONVENTIONAL;
+	mutex_init(&d->lock);
+	snprintf(d->name, sizeof(d->name), "%04x:%02x:%02x.%x", segment, d->bus, d->devfn >> 3, d->devfn & 7);
+	return d;
+}
+
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err)
 {
 	u32 id = pci_cfg_read(segment, bus, devfn, PCI_VENDOR_ID, 4);
@@ -150,17 +161,13 @@ struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *pare
 	/* All ones: nobody. Vendor 0 and 1: some bridges' way to say the same, and "not ready". */
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) <= 1)
 		return NULL;
-	d = kzalloc(sizeof(*d));
+	d = pci_dev_new(segment, (u16)(bus << 8 | devfn), parent);
 	if (!d) {
 		*err = -ENOMEM;
 		return NULL;
 	}
-	d->segment = segment;
-	d->bus = bus;
-	d->devfn = devfn;
 	d->vendor = (u16)id;
 	d->device = (u16)(id >> 16);
-	d->parent = parent;
 	pci_dev_decode(d);
 	return d;
 }

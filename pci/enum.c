@@ -16,17 +16,15 @@
 struct pci_list pci_devices = TAILQ_HEAD_INITIALIZER(pci_devices);
 static unsigned nfunctions;
 
-#define CRS_VENDOR 0x0001
 #define READY_MS 5000 /* for all functions of a segment together; 6.6.1 gives one second after a reset */
 
 struct scan {
 	u16 segment;
-	u8 first, last;
-	bool taken[256];             /* scanned, or in the range of a bridge that is followed */
+	u8 last;
+	struct pci_dev *owner[256];  /* the innermost bridge that is followed and has this bus in its range */
+	bool scanned[256];
 	bool claimed[256];           /* by a bridge that is not followed: no root bus either */
 	u64 patience;                /* until then a function may say that it is not ready */
-	struct pci_dev *queue[256];  /* bridges whose secondary bus is still to be scanned */
-	unsigned head, tail;         /* each entry took a bus of its own: it never overflows */
 };
 
 static u32 address(const struct pci_dev *d)
@@ -60,13 +58,12 @@ static const char *bridge_refused(const struct scan *s, const struct pci_dev *d)
 	return NULL;
 }
 
-static void bridge_queue(struct scan *s, struct pci_dev *d)
+static void bridge_follow(struct scan *s, struct pci_dev *d)
 {
 	const char *why = bridge_refused(s, d);
 
-	/* The parent's own range is taken by the parent; only buses of sisters may not be in it. */
 	for (unsigned b = d->secondary; !why && b <= d->subordinate; b++)
-		if (s->taken[b])
+		if (s->owner[b] != d->parent || s->scanned[b])
 			why = "another bridge has these buses";
 	if (why) {
 		log_warn("pci %s: buses %02x-%02x behind this bridge are not used: %s", d->name, d->secondary,
@@ -77,8 +74,7 @@ static void bridge_queue(struct scan *s, struct pci_dev *d)
 		return;
 	}
 	for (unsigned b = d->secondary; b <= d->subordinate; b++)
-		s->taken[b] = true;
-	s->queue[s->tail++] = d;
+		s->owner[b] = d;
 }
 
 /* 2.3.1: vendor 1 stands for "not ready yet". Who never is, is left alone: nobody gets it, and all it sends is blocked. */
@@ -86,13 +82,13 @@ static bool answers(struct scan *s, u8 bus, u8 devfn)
 {
 	u16 vendor;
 
-	while ((vendor = (u16)pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4)) == CRS_VENDOR &&
+	while ((vendor = (u16)pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4)) == PCI_CRS_VENDOR &&
 	       arch_now_ns() < s->patience)
 		pci_wait_ms(10);
-	if (vendor == CRS_VENDOR)
+	if (vendor == PCI_CRS_VENDOR)
 		log_warn("pci %04x:%02x:%02x.%x: not ready after %u s: it is left alone", s->segment, bus, devfn >> 3,
 			 devfn & 7, READY_MS / 1000);
-	return vendor != 0xffff && vendor != CRS_VENDOR;
+	return vendor != 0xffff && vendor != PCI_CRS_VENDOR;
 }
 
 static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
@@ -123,12 +119,6 @@ static unsigned devices_on(const struct pci_dev *parent)
 	return pci_is_port(parent) ? 1 : 32;
 }
 
-static bool has_v2(const struct pci_dev *d, u16 reg)
-{
-	return d->cap_pcie && d->cap_pcie + reg + 4 <= PCI_CFG_CONVENTIONAL &&
-	       FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) >= 2;
-}
-
 /*
  * The port above a device: it forwards functions above 7 only when the device has the capability,
  * and a root port tells us when a device is not ready (7.5.3.12) instead of trying on and on.
@@ -137,10 +127,10 @@ static void port_prepare(struct pci_dev *port, struct pci_dev *fn0)
 {
 	u16 reg = port->cap_pcie + PCI_EXP_DEVCTL2;
 
-	if (port->type == PCI_ROOT_PORT && has_v2(port, PCI_EXP_RTCTL) &&
+	if (port->type == PCI_ROOT_PORT && pci_express_v2(port, PCI_EXP_RTCTL) &&
 	    pci_read16(port, port->cap_pcie + PCI_EXP_RTCAP) & PCI_EXP_RTCAP_CRSVIS)
 		pci_update16(port, port->cap_pcie + PCI_EXP_RTCTL, 0, PCI_EXP_RTCTL_CRSSVE);
-	if (devices_on(port) != 1 || !has_v2(port, PCI_EXP_DEVCAP2))
+	if (devices_on(port) != 1 || !pci_express_v2(port, PCI_EXP_DEVCAP2))
 		return;
 	port->ari = fn0 && !pci_is_bridge(fn0) && pci_find_ext_cap(fn0, PCI_EXT_CAP_ID_ARI) &&
 		    pci_read32(port, port->cap_pcie + PCI_EXP_DEVCAP2) & PCI_EXP_DEVCAP2_ARI;
@@ -192,40 +182,24 @@ static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
 }
 
 /*
- * A bus' bridges go to the queue after the whole bus was read, so that a range that two of them
- * claim is given to the lower address, whatever lies below.
+ * Bridges lead to higher buses only.  A bus' bridges are followed after the whole bus was read, so that a range
+ * that two of them claim is given to the lower address, whatever lies below.
  */
-static void bridges_queue(struct scan *s, u8 bus)
+static int tree_scan(struct scan *s, unsigned root)
 {
 	struct pci_dev *d;
-
-	pci_for_each(d)
-		if (d->segment == s->segment && d->bus == bus && pci_is_bridge(d))
-			bridge_queue(s, d);
-}
-
-static int tree_scan(struct scan *s, u8 root)
-{
 	int err;
 
-	s->taken[root] = true;
-	s->head = s->tail = 0;
-	err = bus_scan(s, root, NULL);
-	if (err)
-		return err;
-	bridges_queue(s, root);
-	while (s->head < s->tail) {
-		struct pci_dev *d = s->queue[s->head++];
-
-		/* Its buses become free for the bridges below it; its own secondary stays taken. */
-		for (unsigned b = d->secondary + 1u; b <= d->subordinate; b++)
-			s->taken[b] = false;
-		err = bus_scan(s, d->secondary, d);
+	for (unsigned b = root; b <= s->last; b++) {
+		if (b != root && (!s->owner[b] || s->owner[b]->secondary != b || s->scanned[b]))
+			continue;
+		s->scanned[b] = true;
+		err = bus_scan(s, (u8)b, s->owner[b]);
 		if (err)
 			return err;
-		bridges_queue(s, d->secondary);
-		for (unsigned b = d->secondary + 1u; b <= d->subordinate; b++)
-			s->taken[b] = true;
+		pci_for_each(d)
+			if (d->segment == s->segment && d->bus == b && pci_is_bridge(d))
+				bridge_follow(s, d);
 	}
 	return 0;
 }
@@ -233,18 +207,16 @@ static int tree_scan(struct scan *s, u8 root)
 int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
 {
 	struct scan *s = kzalloc(sizeof(*s));
-	int err;
+	int err = 0;
 
 	if (!s)
 		return -ENOMEM;
 	s->segment = segment;
-	s->first = bus_first;
 	s->last = bus_last;
 	s->patience = arch_now_ns() + READY_MS * NS_PER_MS;
-	err = tree_scan(s, bus_first);
 	for (unsigned b = bus_first; !err && b <= bus_last; b++)
-		if (!s->taken[b] && !s->claimed[b])
-			err = tree_scan(s, (u8)b);
+		if (!s->owner[b] && !s->claimed[b])
+			err = tree_scan(s, b);
 	kfree(s);
 	return err;
 }

@@ -86,7 +86,7 @@ static void test_machine(void **state)
 	assert_ptr_equal(d->parent, pci_find(0, 0, 1 << 3));
 	assert_int_equal(d->bar[0].base, 0xfe000000);
 	assert_int_equal(d->bar[0].size, 0x4000);
-	assert_true(d->bar[0].mem64 && d->flr && d->msix_vectors == 65 && d->cfg_size == 4096);
+	assert_true(d->bar[0].mem64 && d->reset_methods[0] == PCI_RESET_FLR && d->msix_vectors == 65 && d->cfg_size == 4096);
 	assert_int_equal(model_get(drive, PCI_BASE_ADDRESS_0, 4), 0xfe000004);
 	assert_int_equal(model_get(drive, PCI_COMMAND, 2),
 			 PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);

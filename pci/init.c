@@ -57,7 +57,7 @@ static void describe(const struct pci_dev *d, struct line *l)
 		add(l, ", MSI-X %u", d->msix_vectors);
 	if (d->cap_acs)
 		add(l, ", ACS");
-	if (d->flr)
+	if (pci_reset_method[PCI_RESET_FLR].has(d) || pci_reset_method[PCI_RESET_AF_FLR].has(d))
 		add(l, ", FLR");
 	if (d->ari)
 		add(l, ", ARI");

@@ -51,9 +51,14 @@ void pci_forget_all(void);
 /* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
 struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err);
 void pci_dev_free(struct pci_dev *d); /* one that nobody has seen yet */
-/* The same of a virtual function, whose address, parent, ids and BARs are filled in. */
+/* The two steps of that, for a virtual function: between them its PF, ids and BARs are filled in. */
+struct pci_dev *pci_dev_new(u16 segment, u16 rid, struct pci_dev *parent);
 void pci_dev_decode(struct pci_dev *d);
 void pci_caps_read(struct pci_dev *d);
+/* Has its PCI Express capability version 2 or later, and this register of it? */
+bool pci_express_v2(const struct pci_dev *d, u16 reg);
+/* Is a port's link up, or does the port not tell? */
+bool pci_link_up(const struct pci_dev *port);
 void pci_msix_check(struct pci_dev *d); /* after the BARs are known */
 void pci_bars_read(struct pci_dev *d);
 void pci_vf_bars_read(struct pci_dev *d); /* into vf_bar[], from the SR-IOV capability */
@@ -122,14 +127,13 @@ enum {
 u8 pci_quirks_of(const struct pci_dev *d);
 
 /* ---- msi.c -----------------------------------------------------------------------------------*/
-/* Write the table again from what pci_msix_set() wrote; memory decode is on. */
-void pci_msix_rewrite(struct pci_dev *d);
-/* Does the table hold that, if MSI-X is on? */
-bool pci_msix_same(struct pci_dev *d);
+/* Write the table again from what pci_msix_set() wrote; memory decode is on. Did it take it? */
+bool pci_msix_rewrite(struct pci_dev *d);
 
 /* ---- saved.c ---------------------------------------------------------------------------------*/
-/* All but the command register, which is left with decode and bus mastering off. */
-void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
+/* All but the command register, which is left with decode and bus mastering off. False: the MSI-X table did not
+ * take what it held. */
+bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
 u16 pci_saved_command(const struct pci_saved *s);
 /* Does everything read as it was put back, or, `identity`, is this the same function? what: if not. */
 bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool identity, char *what, size_t n);
@@ -165,5 +169,10 @@ bool pci_aer_nodes(struct pci_dev *d, const char *dir);
 /* ---- power.c ---------------------------------------------------------------------------------*/
 /* Sleep when there is a thread to sleep, else wait busily. */
 void pci_wait_ms(u64 ms);
+/* Ask at growing intervals, at most a second, until it is done (true), or for `ms` at least. */
+bool pci_wait_for(const struct pci_dev *d, bool (*done)(const struct pci_dev *d), u64 ms);
+#define PCI_CRS_VENDOR 1 /* 2.3.1: "not ready yet", with CRS software visibility */
+/* Is it there, and ready? */
+bool pci_answers(const struct pci_dev *d);
 
 #endif

@@ -71,7 +71,7 @@ struct pci_dev {
 	bool vmd;                   /* Intel VMD: drives behind it send under its id and are nobody else's */
 	u16 cfg_size;               /* 256 or 4096 */
 	u8 cap_pcie, cap_pm, cap_msi, cap_msix, cap_af; /* offsets, 0: absent */
-	u16 cap_acs, cap_ext_first; /* cap_ext_first: 0x100 when there are any */
+	u16 cap_acs;
 	struct pci_bar bar[PCI_BARS];
 	struct pci_bar rom;
 	struct pci_bar vf_bar[PCI_BARS]; /* of all virtual functions together; want: of one */
@@ -79,7 +79,6 @@ struct pci_dev {
 	bool ats;                   /* it may use ATS: iommu/ says so */
 	bool ats_below;             /* a port: a function below it may */
 	u16 intx_reported[4];       /* pci/intx.c: lines of this slot's pins; 0: not reported */
-	bool flr;                   /* PCIe FLR or AF FLR */
 	bool broken;                /* pci_dev_kill() */
 	bool resetting;             /* its reset is going on: a bridge's children come and go, and do
 				     * not answer; nobody's device-TLB is asked */

@@ -9,6 +9,7 @@
 #include "pci/internal.h"
 
 #define D3HOT_TO_D0_MS 10
+#define WAIT_STEP_MS 1000u
 
 void pci_wait_ms(u64 ms)
 {
@@ -24,6 +25,25 @@ void pci_wait_ms(u64 ms)
 		arch_delay_us(100);
 		resched_point();
 	}
+}
+
+bool pci_wait_for(const struct pci_dev *d, bool (*done)(const struct pci_dev *d), u64 ms)
+{
+	u64 end = arch_now_ns() + ms * NS_PER_MS;
+
+	for (u64 step = 1; !done(d); step = MIN(2 * step, WAIT_STEP_MS)) {
+		if (arch_now_ns() >= end)
+			return false;
+		pci_wait_ms(step);
+	}
+	return true;
+}
+
+/* A virtual function's ids are its PF's, so the command register tells who is there; it is not asked while
+ * the vendor says "not ready", since other registers may stall the bus then. */
+bool pci_answers(const struct pci_dev *d)
+{
+	return pci_read16(d, PCI_VENDOR_ID) != PCI_CRS_VENDOR && pci_read16(d, PCI_COMMAND) != 0xffff;
 }
 
 int pci_power_on(struct pci_dev *d)

@@ -22,8 +22,6 @@
 
 #define QUIESCE_MS 1500
 #define READY_MS 60000
-#define READY_STEP_MS 1000u
-#define CRS_VENDOR 0x0001 /* 2.3.1: "not ready yet" with CRS software visibility */
 
 struct job {
 	struct pci_dev *d;
@@ -50,54 +48,32 @@ static void hook(struct pci_dev *d, bool before)
 	pci_reset_notify(d, before);
 }
 
-static bool transactions_pending(const struct pci_dev *d)
+static bool nothing_pending(const struct pci_dev *d)
 {
-	return (d->cap_pcie && pci_read16(d, d->cap_pcie + PCI_EXP_DEVSTA) & PCI_EXP_DEVSTA_TRPND) ||
-	       (d->cap_af && pci_read8(d, d->cap_af + PCI_AF_STATUS) & PCI_AF_STATUS_TP);
+	return !(d->cap_pcie && pci_read16(d, d->cap_pcie + PCI_EXP_DEVSTA) & PCI_EXP_DEVSTA_TRPND) &&
+	       !(d->cap_af && pci_read8(d, d->cap_af + PCI_AF_STATUS) & PCI_AF_STATUS_TP);
 }
 
 /* Nothing new is sent, and what is on its way has arrived; or the deadline says to go on anyway. */
 static void quiesce(struct pci_dev *d)
 {
-	u64 deadline = arch_now_ns() + QUIESCE_MS * NS_PER_MS;
-
 	pci_nvme_shutdown(d);
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-	while (transactions_pending(d)) {
-		if (arch_now_ns() >= deadline) {
-			log_warn("pci %s: transactions still pending %u ms after bus mastering was cleared; resetting all the same",
-				 d->name, QUIESCE_MS);
-			return;
-		}
-		pci_wait_ms(10);
-	}
+	if (!pci_wait_for(d, nothing_pending, QUIESCE_MS))
+		log_warn("pci %s: transactions still pending %u ms after bus mastering was cleared; resetting all the same",
+			 d->name, QUIESCE_MS);
 }
 
-/* A virtual function's ids read all ones, so the command register tells who is there; it is not asked while
- * the vendor says "not ready", since other registers may stall the bus then. */
-static bool answers(const struct pci_dev *d)
+static bool answers_or_dead(const struct pci_dev *d)
 {
-	return pci_read16(d, PCI_VENDOR_ID) != CRS_VENDOR && pci_read16(d, PCI_COMMAND) != 0xffff;
-}
-
-static bool wait_ready(struct pci_dev *d)
-{
-	u64 deadline = arch_now_ns() + READY_MS * NS_PER_MS, step = 1;
-
-	while (!answers(d)) {
-		if (arch_now_ns() >= deadline || !pci_dev_usable(d))
-			return false;
-		pci_wait_ms(step);
-		step = MIN(step * 2, READY_STEP_MS);
-	}
-	return true;
+	return !pci_dev_usable(d) || pci_answers(d);
 }
 
 static int prepare(struct job *j)
 {
 	if (!pci_dev_usable(j->d))
 		return -EIO;
-	if (pci_power_on(j->d) || !answers(j->d)) {
+	if (pci_power_on(j->d) || !pci_answers(j->d)) {
 		pci_dev_kill(j->d, "it does not answer before a reset, or stays asleep");
 		return -EIO;
 	}
@@ -113,9 +89,9 @@ static int recover(struct job *j, const char *method)
 {
 	struct pci_dev *d = j->d;
 	char what[80];
-	bool kept;
+	bool kept, msix;
 
-	if (!wait_ready(d)) {
+	if (!pci_wait_for(d, answers_or_dead, READY_MS) || !pci_dev_usable(d)) {
 		pci_dev_kill(d, "%s: no answer from config space within %u s", method, READY_MS / 1000);
 		return -ETIMEDOUT;
 	}
@@ -125,11 +101,11 @@ static int recover(struct job *j, const char *method)
 		return -EIO;
 	}
 	kept = j->marked && pci_read16(d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
-	pci_restore_registers(d, &j->saved);
+	msix = pci_restore_registers(d, &j->saved);
 	hook(d, false);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(&j->saved));
 	snprintf(what, sizeof(what), "its MSI-X table");
-	if (!pci_saved_same(d, &j->saved, false, what, sizeof(what)) || !pci_msix_same(d)) {
+	if (!pci_saved_same(d, &j->saved, false, what, sizeof(what)) || !msix) {
 		pci_dev_kill(d, "%s: not as it was: %s", method, what);
 		return -EIO;
 	}

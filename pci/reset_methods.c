@@ -20,7 +20,6 @@
 #define SPECIFIC_SETTLE_MS 350 /* some answer only 250 ms later than they must */
 #define BUS_ASSERT_MS 2
 #define LINK_UP_MS 1000 /* 6.6.1 */
-#define LINK_STEP_MS 10
 
 /* What config space does not tell, or tells wrongly. */
 static const struct exception {
@@ -144,25 +143,20 @@ unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap
 	return n;
 }
 
-static bool link_down(const struct pci_dev *port)
+/* The link is up, or the function answers without (some ports do not tell). */
+static bool link_back(const struct pci_dev *d)
 {
-	return pci_is_port(port) &&
-	       pci_read32(port, port->cap_pcie + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC &&
-	       !(pci_read16(port, port->cap_pcie + PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA);
+	return !pci_is_port(d->parent) || pci_link_up(d->parent) || pci_read16(d, PCI_COMMAND) != 0xffff;
 }
 
-/* Ends when the link is up, or the function answers without (some ports do not tell). */
 static void bus_start(struct pci_dev *d)
 {
 	const struct pci_dev *port = d->parent;
-	u64 deadline;
 
 	pci_update16(port, PCI_BRIDGE_CONTROL, 0, PCI_BRIDGE_CTL_BUS_RESET);
 	pci_wait_ms(BUS_ASSERT_MS);
 	pci_update16(port, PCI_BRIDGE_CONTROL, PCI_BRIDGE_CTL_BUS_RESET, 0);
-	deadline = arch_now_ns() + LINK_UP_MS * NS_PER_MS;
-	while (link_down(port) && pci_read16(d, PCI_COMMAND) == 0xffff && arch_now_ns() < deadline)
-		pci_wait_ms(LINK_STEP_MS);
+	(void)pci_wait_for(d, link_back, LINK_UP_MS);
 	if (port->cap_pcie && pci_read16(port, port->cap_pcie + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_SLOT)
 		pci_write16(port, port->cap_pcie + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_PDC | PCI_EXP_SLTSTA_DLLSC);
 }

@@ -18,8 +18,7 @@
 #define VF_SETTLE_MS 100 /* 9.3.3.3.1: VF Enable to the first access */
 
 /* Where an offset counts from, and when the register is there. */
-enum space { HEADER, EXP, EXP_LINK, EXP_V2, REBAR, LTR, AER, ACS, PRI, PASID, ATS, SRIOV,
-	     MSI, MSI_32, MSI_64, MSI_MASK_32, MSI_MASK_64, MSIX };
+enum space { HEADER, EXP, EXP_LINK, EXP_V2, REBAR, LTR, AER, ACS, PRI, PASID, ATS, SRIOV, MSI, MSIX };
 
 static const struct rule {
 	const char *name;
@@ -55,21 +54,11 @@ static const struct rule {
 	{ "number of VFs", SRIOV, PCI_SRIOV_NUM_VF, 2, 0, 0, ALL, 0xffff },
 	{ "SR-IOV", SRIOV, PCI_SRIOV_CTRL, 2, 0, 0, ALL, 0xffff },
 	{ "MSI", MSI, PCI_MSI_FLAGS, 2, 0, 0, ~PCI_MSI_FLAGS_ENABLE, 0 }, /* off while the rest changes */
-	{ "MSI address", MSI, PCI_MSI_ADDRESS_LO, 4, 0, 0, ALL, ALL },
-	{ "MSI address", MSI_64, PCI_MSI_ADDRESS_HI, 4, 0, 0, ALL, ALL },
-	{ "MSI data", MSI_32, PCI_MSI_DATA_32, 2, 0, 0, ALL, 0xffff },
-	{ "MSI data", MSI_64, PCI_MSI_DATA_64, 2, 0, 0, ALL, 0xffff },
-	{ "MSI mask", MSI_MASK_32, PCI_MSI_MASK_32, 4, 0, 0, ALL, ALL },
-	{ "MSI mask", MSI_MASK_64, PCI_MSI_MASK_64, 4, 0, 0, ALL, ALL },
+	{ "MSI message", MSI, PCI_MSI_ADDRESS_LO, 4, 3, 4, ALL, ALL }, /* address, data, and mask */
 	{ "MSI", MSI, PCI_MSI_FLAGS, 2, 0, 0, ALL, 0xffff },
 	{ "MSI-X", MSIX, PCI_MSIX_FLAGS, 2, 0, 0, ALL, 0xffff },
 	{ "command", HEADER, PCI_COMMAND, 2, 0, 0, ALL, COMMAND_SAME },
 };
-
-static u16 exp_version(const struct pci_dev *d)
-{
-	return d->cap_pcie ? FIELD_GET(PCI_EXP_FLAGS_VERS, pci_read16(d, d->cap_pcie + PCI_EXP_FLAGS)) : 0;
-}
 
 /* The offset that `space` counts from; NONE: these registers are not there. */
 #define NONE 0xffff
@@ -80,8 +69,6 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 		[PRI] = PCI_EXT_CAP_ID_PRI, [PASID] = PCI_EXT_CAP_ID_PASID, [ATS] = PCI_EXT_CAP_ID_ATS,
 		[SRIOV] = PCI_EXT_CAP_ID_SRIOV,
 	};
-	bool there = true;
-	u16 base = d->cap_msi;
 
 	switch (space) {
 	case HEADER:
@@ -91,27 +78,24 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 	case EXP_LINK:
 		return d->type == PCI_ENDPOINT || d->type == PCI_LEGACY_ENDPOINT ? d->cap_pcie : NONE;
 	case EXP_V2:
-		return exp_version(d) >= 2 && d->cap_pcie + PCI_EXP_DEVCTL2 + 2 <= PCI_CFG_CONVENTIONAL ?
-			       d->cap_pcie : NONE;
+		return pci_express_v2(d, PCI_EXP_DEVCTL2) ? d->cap_pcie : NONE;
 	case ACS: /* that of ports may have other registers; they are not put back */
 		return d->cap_acs ?: NONE;
 	case MSI:
-		break;
-	case MSI_32:
-	case MSI_64:
-		there = d->msi_64 == (space == MSI_64);
-		break;
-	case MSI_MASK_32:
-	case MSI_MASK_64:
-		there = d->msi_maskable && d->msi_64 == (space == MSI_MASK_64);
-		break;
+		return d->cap_msi ?: NONE;
 	case MSIX:
 		return d->cap_msix ?: NONE;
 	default:
-		base = pci_find_ext_cap(d, ext[space]);
-		break;
+		return pci_find_ext_cap(d, ext[space]) ?: NONE;
 	}
-	return there && base ? base : NONE;
+}
+
+/* How many registers of a rule's there are. */
+static unsigned count_of(const struct pci_dev *d, const struct rule *rule, u16 base)
+{
+	if (rule->space == REBAR)
+		return MIN(rule->n + 1u, MAX(1u, FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, base + PCI_REBAR_CTRL))));
+	return rule->space == MSI && rule->n ? 2u + d->msi_64 + (d->msi_maskable ? 1 : 0) : rule->n + 1u;
 }
 
 static u32 reg_read(const struct pci_dev *d, const struct pci_saved_reg *r)
@@ -136,17 +120,10 @@ void pci_save(struct pci_dev *d, struct pci_saved *s)
 	s->n = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++) {
 		const struct rule *rule = &rules[i];
-		unsigned n = rule->n, bars;
 
 		if (!i || rule->space != rules[i - 1].space)
 			base = base_of(d, rule->space);
-		if (base == NONE)
-			continue;
-		if (rule->space == REBAR) {
-			bars = FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, base + PCI_REBAR_CTRL));
-			n = bars ? MIN(n, bars - 1) : 0;
-		}
-		for (unsigned k = 0; k <= n; k++) {
+		for (unsigned k = 0, n = base == NONE ? 0 : count_of(d, rule, base); k < n; k++) {
 			struct pci_saved_reg *r = &s->reg[s->n++];
 
 			BUG_ON(s->n > PCI_MAX_SAVED);
@@ -157,25 +134,26 @@ void pci_save(struct pci_dev *d, struct pci_saved *s)
 }
 
 /* Memory decode is on when the table is written, whatever the command register was. */
-static void msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
+static bool msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
 {
+	bool same = true;
+
 	if (r->value & PCI_MSIX_FLAGS_ENABLE && d->msix_map) {
 		pci_write16(d, r->off, (u16)r->value | PCI_MSIX_FLAGS_MASKALL);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
-		pci_msix_rewrite(d);
+		same = pci_msix_rewrite(d);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	}
 	pci_write16(d, r->off, (u16)r->value);
+	return same;
 }
 
-void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
+bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 {
 	u16 sriov = base_of(d, SRIOV);
 	/* VFs that are on were not lost, and may be newer than what was saved; those that are not wanted stay off. */
-	bool vfs_on = sriov != NONE && pci_read16(d, sriov + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE;
+	bool vfs_on = sriov != NONE && pci_read16(d, sriov + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE, same = true;
 
-	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
-		return;
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	for (unsigned i = 0; i + 1 < s->n; i++) {
 		const struct pci_saved_reg *r = &s->reg[i];
@@ -188,19 +166,20 @@ void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 		if (control && !(d->sriov && d->sriov->num))
 			value &= ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
 		if (rule->space == MSIX)
-			msix_restore(d, r);
+			same = msix_restore(d, r);
 		else if (rule->keep)
 			reg_write(d, r, value);
 		if (control && value & PCI_SRIOV_CTRL_VFE)
 			pci_wait_ms(VF_SETTLE_MS);
 	}
+	return same;
 }
 
 void pci_restore(struct pci_dev *d, const struct pci_saved *s)
 {
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return;
-	pci_restore_registers(d, s);
+	(void)pci_restore_registers(d, s);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(s));
 }
 

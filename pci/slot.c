@@ -41,24 +41,21 @@ struct pci_slot {
 	u64 ask, deadline; /* leaving */
 };
 
-static u16 status_read(const struct pci_slot *s)
+static u16 status_of(const struct pci_dev *port)
 {
-	return pci_read16(s->port, s->port->cap_pcie + PCI_EXP_SLTSTA);
+	return pci_read16(port, port->cap_pcie + PCI_EXP_SLTSTA);
 }
 
 static bool present(const struct pci_slot *s)
 {
-	u16 status = status_read(s);
+	u16 status = status_of(s->port);
 
 	return status != 0xffff && status & PCI_EXP_SLTSTA_PDS;
 }
 
-static bool link_up(const struct pci_slot *s)
+static bool completed(const struct pci_dev *port)
 {
-	u16 cap = s->port->cap_pcie;
-
-	return !(pci_read32(s->port, cap + PCI_EXP_LNKCAP) & PCI_EXP_LNKCAP_DLLLARC) ||
-	       pci_read16(s->port, cap + PCI_EXP_LNKSTA) & PCI_EXP_LNKSTA_DLLLA;
+	return status_of(port) & PCI_EXP_SLTSTA_CC;
 }
 
 /* Set power and indicator, and wait until the controller has done it. */
@@ -66,23 +63,17 @@ static int command(struct pci_slot *s, u16 power)
 {
 	u16 cap = s->port->cap_pcie, old = pci_read16(s->port, cap + PCI_EXP_SLTCTL);
 	u16 new = (old & ~POWER) | ENABLES | power;
-	u64 end = arch_now_ns() + COMMAND_MS * NS_PER_MS;
 
 	if (new == old)
 		return 0;
 	pci_write16(s->port, cap + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_CC);
 	pci_write16(s->port, cap + PCI_EXP_SLTCTL, new);
-	if (pci_read32(s->port, cap + PCI_EXP_SLTCAP) & PCI_EXP_SLTCAP_NCCS)
+	if (pci_read32(s->port, cap + PCI_EXP_SLTCAP) & PCI_EXP_SLTCAP_NCCS ||
+	    pci_wait_for(s->port, completed, COMMAND_MS))
 		return 0;
-	while (!(status_read(s) & PCI_EXP_SLTSTA_CC)) {
-		if (arch_now_ns() >= end) {
-			log_err("slot of %s: command 0x%04x is not completed after %u ms (status 0x%04x)", s->port->name,
-				new, COMMAND_MS, status_read(s));
-			return -ETIMEDOUT;
-		}
-		pci_wait_ms(1);
-	}
-	return 0;
+	log_err("slot of %s: command 0x%04x is not completed after %u ms (status 0x%04x)", s->port->name, new,
+		COMMAND_MS, status_of(s->port));
+	return -ETIMEDOUT;
 }
 
 /* ---- going ---- */
@@ -158,7 +149,7 @@ static int function_in(struct pci_slot *s, u8 fn, bool *multifunction)
 static int wait_ready(const struct pci_slot *s)
 {
 	u64 end = arch_now_ns() + READY_MS * NS_PER_MS;
-	bool up = link_up(s);
+	bool up = pci_link_up(s->port);
 	u16 vendor;
 
 	for (;;) {
@@ -168,7 +159,7 @@ static int wait_ready(const struct pci_slot *s)
 			return 0;
 		if (arch_now_ns() >= end || !present(s))
 			return -ETIMEDOUT;
-		up = link_up(s);
+		up = pci_link_up(s->port);
 	}
 }
 
@@ -221,9 +212,9 @@ u64 pci_slot_step(struct pci_slot *s)
 	}
 	/* Out and in again since the last look is another device. */
 	if (s->state != SLOT_OFF &&
-	    (!present(s) || !link_up(s) || events & ~(u32)PCI_EXP_SLTSTA_ABP)) {
+	    (!present(s) || !pci_link_up(s->port) || events & ~(u32)PCI_EXP_SLTSTA_ABP)) {
 		log_warn("slot of %s: its device is gone (events 0x%x, status 0x%04x)", s->port->name, events,
-			 status_read(s));
+			 status_of(s->port));
 		all_out(s, true);
 	}
 	if (s->state == SLOT_ON) {
@@ -249,7 +240,7 @@ bool pci_slot_interrupt(struct pci_slot *s)
 	u16 status;
 
 	for (unsigned i = 0; i < 16 && s->port->secondary; i++) {
-		status = status_read(s);
+		status = status_of(s->port);
 		if (status == 0xffff || !(status & EVENTS))
 			break;
 		pci_write16(s->port, s->port->cap_pcie + PCI_EXP_SLTSTA, status & EVENTS);
@@ -278,7 +269,7 @@ struct pci_slot *pci_slot_start(struct pci_dev *port, pci_let_go_fn *let_go)
 	pci_for_each(d)
 		if (ours(s, d))
 			s->state = SLOT_ON;
-	if (s->state == SLOT_ON && (!present(s) || !link_up(s))) { /* as where firmware works the slots by other means */
+	if (s->state == SLOT_ON && (!present(s) || !pci_link_up(s->port))) { /* as where firmware works the slots by other means */
 		log_info("slot of %s: it says that it is empty, and is not: not watched", port->name);
 		kfree(s);
 		return NULL;

@@ -98,29 +98,21 @@ static int bars_check(const struct pci_dev *d)
 
 static struct pci_dev *vf_read(struct pci_dev *pf, unsigned i)
 {
-	u32 rid = vf_rid(pf, i);
-	u64 deadline = arch_now_ns() + READY_MS * NS_PER_MS;
-	struct pci_dev *d;
+	struct pci_dev *d = pci_dev_new(pf->segment, (u16)vf_rid(pf, i), pf->parent);
 
-	while (pci_cfg_read(pf->segment, (u8)(rid >> 8), (u8)rid, PCI_CLASS_REVISION, 4) == ~0u) {
-		if (arch_now_ns() >= deadline)
-			return NULL;
-		pci_wait_ms(10);
-	}
-	d = kzalloc(sizeof(*d));
 	if (!d)
 		return NULL;
-	d->segment = pf->segment;
-	d->bus = (u8)(rid >> 8);
-	d->devfn = (u8)rid;
 	d->pf = pf;
-	d->parent = pf->parent;
 	d->vendor = pf->vendor;
 	d->device = pf->sriov->vf_device;
 	for (unsigned k = 0; k < PCI_BARS; k++) {
 		d->bar[k] = pf->vf_bar[k];
 		d->bar[k].size = d->bar[k].want;
 		d->bar[k].base += d->bar[k].base ? i * d->bar[k].want : 0;
+	}
+	if (!pci_wait_for(d, pci_answers, READY_MS)) {
+		pci_dev_free(d);
+		return NULL;
 	}
 	pci_dev_decode(d);
 	return d;

@@ -177,7 +177,7 @@ static void test_come_and_go(void **state)
 		assert_int_equal(d->bar[0].base, pf->vf_bar[0].base + n * VF_SIZE);
 		assert_int_equal(d->bar[3].size, VF_SIZE);
 		assert_int_equal(d->msix_vectors, 3);
-		assert_true(d->flr && !d->multifunction && d->parent == pf->parent);
+		assert_true(!d->multifunction && d->parent == pf->parent);
 		n++;
 	}
 	assert_int_equal(n, 7);
