@@ -104,7 +104,7 @@ build/setup.mk: tools/setup tools/picolibc $(if $(wildcard $(PICO_KERNEL)/lib/li
 FAST := $(addprefix arch/x86/,irq.c port.c svm/*.c timer.c tlb.c usercopy.c) \
 	$(addprefix iommu/,iommu.c vtd/attach.c vtd/domain.c vtd/queue.c vtd/unit.c) \
 	$(addprefix kernel/,epoll.c eventfd.c fd.c file.c frames*.c futex.c heap.c mm.c mm_fault.c mm_pin.c mm_vma.c \
-		mobj.c mobj_slots.c pin.c poll.c pt*.c runqueue.c sched.c wait.c linux/deliver.c linux/event.c linux/io.c linux/memory.c) \
+		mobj*.c pin.c poll.c pt*.c runqueue.c sched.c wait.c linux/deliver.c linux/event.c linux/io.c linux/memory.c) \
 	$(addprefix passthrough/,container.c device.c pci_config.c pci_core.c pci_intrs.c pci_perm.c pci_rdwr.c type1*.c) \
 	pci/config.c $(filter-out $(addprefix virt/,counters.c guest.c kvm.c regs.c vm.c),$(wildcard virt/*.c))
 $(patsubst %.c,build/kernel/%.o,$(wildcard $(FAST))): KERNEL_CFLAGS += -O2
