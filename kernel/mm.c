@@ -28,9 +28,8 @@ struct mm *mm_create(void)
 	mm->search = MM_MMAP_TOP;
 	mutex_init(&mm->lock);
 	RB_INIT(&mm->vmas);
-	mutex_lock(&all_lock);
+	guard_mutex(&all_lock);
 	TAILQ_INSERT_TAIL(&all, mm, all);
-	mutex_unlock(&all_lock);
 	return mm;
 }
 
@@ -52,18 +51,17 @@ void mm_drop(struct mm *mm)
 
 void mm_put(struct mm *mm)
 {
-	struct vma *spare[2] = { NULL, NULL }, *dead = NULL;
+	struct mm_edit e;
 
 	if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL))
 		return;
 	mutex_lock(&all_lock);
 	TAILQ_REMOVE(&all, mm, all);
 	mutex_unlock(&all_lock);
-	mutex_lock(&mm->lock);
-	mm_remove_range(mm, 0, MM_HIGH, spare, &dead);
+	BUG_ON(mm_edit_begin(&e, mm, 0)); /* nothing will be cut */
+	mm_remove_range(&e, 0, MM_HIGH);
 	arch_tlb_flush(mm->pt.root, 0, 0);
-	mutex_unlock(&mm->lock);
-	vma_bury(dead);
+	mm_edit_end(&e);
 	pt_destroy(&mm->pt);
 	mm_drop(mm);
 }
@@ -87,35 +85,29 @@ void mm_each(void (*fn)(struct mm *mm, void *arg), void *arg)
 {
 	struct mm *mm;
 
-	mutex_lock(&all_lock);
+	guard_mutex(&all_lock);
 	TAILQ_FOREACH(mm, &all, all) {
-		mutex_lock(&mm->lock);
+		guard_mutex(&mm->lock);
 		fn(mm, arg);
-		mutex_unlock(&mm->lock);
 	}
-	mutex_unlock(&all_lock);
 }
 
 void mm_watch_add(struct mm *mm, struct mm_watch *w)
 {
-	mutex_lock(&mm->lock);
+	guard_mutex(&mm->lock);
 	w->next = mm->watches;
 	mm->watches = w;
-	mutex_unlock(&mm->lock);
 }
 
 void mm_watch_remove(struct mm *mm, struct mm_watch *w)
 {
 	struct mm_watch **at;
 
-	mutex_lock(&mm->lock);
-	for (at = &mm->watches; *at; at = &(*at)->next) {
-		if (*at != w)
-			continue;
+	guard_mutex(&mm->lock);
+	for (at = &mm->watches; *at && *at != w;)
+		at = &(*at)->next;
+	if (*at)
 		*at = w->next;
-		break;
-	}
-	mutex_unlock(&mm->lock);
 }
 
 static int check_args(const struct mm_map_args *a, u64 len)
@@ -164,7 +156,7 @@ static s64 place(struct mm *mm, const struct mm_map_args *a, u64 len)
 s64 mm_map(struct mm *mm, const struct mm_map_args *a)
 {
 	u64 len = ALIGN_UP(a->len, PAGE_SIZE);
-	struct vma *spare[2], *dead = NULL, *v;
+	struct mm_edit e;
 	struct vma proto = {
 		.off = a->off, .obj = a->obj, .file = a->file,
 		.prot = a->prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
@@ -175,25 +167,17 @@ s64 mm_map(struct mm *mm, const struct mm_map_args *a)
 
 	if (err)
 		return err;
-	v = vma_create(&proto);
-	if (!v)
-		return -ENOMEM;
-	mutex_lock(&mm->lock);
-	at = vma_spares(mm, spare);
-	if (!at)
-		at = place(mm, a, len);
+	err = mm_edit_begin(&e, mm, 3);
+	if (err)
+		return err;
+	at = place(mm, a, len);
 	if (at > 0) {
-		mm_remove_range(mm, (uaddr_t)at, (uaddr_t)at + len, spare, &dead);
-		v->start = (uaddr_t)at;
-		v->end = v->start + len;
-		vma_insert(mm, v);
-	} else {
-		v->next_dead = NULL;
-		dead = v;
+		proto.start = (uaddr_t)at;
+		proto.end = proto.start + len;
+		mm_remove_range(&e, proto.start, proto.end);
+		vma_add(&e, &proto);
 	}
-	mutex_unlock(&mm->lock);
-	vma_spares_free(spare);
-	vma_bury(dead);
+	mm_edit_end(&e);
 	return at;
 }
 
@@ -201,13 +185,12 @@ bool mm_next_vma(struct mm *mm, uaddr_t *addr, struct mm_vma_info *out)
 {
 	struct vma *v;
 
-	mutex_lock(&mm->lock);
+	guard_mutex(&mm->lock);
 	v = vma_find_from(mm, *addr);
-	if (v) {
-		*out = (struct mm_vma_info){ v->start, v->end, v->prot, v->flags, v->off, v->file };
-		file_get(v->file);
-		*addr = v->end;
-	}
-	mutex_unlock(&mm->lock);
-	return v != NULL;
+	if (!v)
+		return false;
+	*out = (struct mm_vma_info){ v->start, v->end, v->prot, v->flags, v->off, v->file };
+	file_get(v->file);
+	*addr = v->end;
+	return true;
 }

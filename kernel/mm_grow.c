@@ -10,9 +10,8 @@
 
 void mm_brk_init(struct mm *mm, uaddr_t start)
 {
-	mutex_lock(&mm->lock);
+	guard_mutex(&mm->lock);
 	mm->brk_start = mm->brk = start;
-	mutex_unlock(&mm->lock);
 }
 
 static bool range_free(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -40,8 +39,9 @@ static int vma_extend(struct vma *v, uaddr_t end)
 }
 
 /* Lock held. A new area starts where the object's offset and the address agree modulo 2 MiB. */
-static int brk_grow(struct mm *mm, uaddr_t from, uaddr_t to)
+static int brk_grow(struct mm_edit *e, uaddr_t from, uaddr_t to)
 {
+	struct mm *mm = e->mm;
 	struct vma *v = from > mm->brk_start ? vma_find(mm, from - 1) : NULL;
 	struct vma proto = {
 		.start = from,
@@ -55,16 +55,11 @@ static int brk_grow(struct mm *mm, uaddr_t from, uaddr_t to)
 		return -ENOMEM;
 	if (v && v->end == from && v->prot == proto.prot && v->flags == proto.flags && !vma_extend(v, to))
 		return 0;
-	if (mm->nvmas >= MM_MAX_VMAS)
-		return -ENOMEM;
 	proto.obj = mobj_create_anon(proto.off + (to - from), false);
 	if (!proto.obj)
 		return -ENOMEM;
-	v = vma_create(&proto);
+	vma_add(e, &proto);
 	mobj_put(proto.obj);
-	if (!v)
-		return -ENOMEM;
-	vma_insert(mm, v);
 	return 0;
 }
 
@@ -80,50 +75,44 @@ static bool shown_beyond(const struct mobj *m, u64 size)
 }
 
 /* Lock held. What is left of the heap ends its object again, so that it can grow in place. */
-static int brk_shrink(struct mm *mm, uaddr_t from, uaddr_t to, struct vma **dead)
+static void brk_shrink(struct mm_edit *e, uaddr_t from, uaddr_t to)
 {
-	struct vma *spare[2], *v;
 	struct mobj_page page;
-	int err = vma_spares(mm, spare);
+	struct vma *v;
 	u64 size;
 
-	if (err)
-		return err;
-	mm_remove_range(mm, to, from, spare, dead);
-	vma_spares_free(spare);
-	v = to > mm->brk_start ? vma_find(mm, to - 1) : NULL;
+	mm_remove_range(e, to, from);
+	v = to > e->mm->brk_start ? vma_find(e->mm, to - 1) : NULL;
 	if (!v || v->end != to || !vma_owns(v))
-		return 0;
+		return;
 	size = v->off + (to - v->start);
-	mutex_lock(&v->obj->lock);
+	guard_mutex(&v->obj->lock);
 	/* Unless something there could not be let go: it must not come back as fresh memory. Nor while a
 	 * part that mremap moved away shows what is behind: two areas would own the same pages. */
 	if (!shown_beyond(v->obj, size) && mobj_page_locked(v->obj, size, false, &page) == -ENOENT)
 		v->obj->size = size;
-	mutex_unlock(&v->obj->lock);
-	return 0;
 }
 
 uaddr_t mm_brk(struct mm *mm, uaddr_t want)
 {
-	struct vma *dead = NULL;
+	struct mm_edit e;
 	uaddr_t from, to;
 	int err = 0;
 
-	mutex_lock(&mm->lock);
+	if (mm_edit_begin(&e, mm, 2))
+		return READ_ONCE(mm->brk);
 	if (want >= mm->brk_start && want <= MM_HIGH - PAGE_SIZE && mm->brk_start) {
 		from = ALIGN_UP(mm->brk, PAGE_SIZE);
 		to = ALIGN_UP(want, PAGE_SIZE);
 		if (to > from)
-			err = brk_grow(mm, from, to);
+			err = brk_grow(&e, from, to);
 		else if (to < from)
-			err = brk_shrink(mm, from, to, &dead);
+			brk_shrink(&e, from, to);
 		if (!err)
 			mm->brk = want;
 	}
 	want = mm->brk;
-	mutex_unlock(&mm->lock);
-	vma_bury(dead);
+	mm_edit_end(&e);
 	return want;
 }
 
@@ -132,50 +121,47 @@ struct remap {
 	u64 old_len, new_len;
 	int flags;
 	uaddr_t to;
-	struct vma *spare[3][2]; /* for the target, the tail, the move */
-	struct vma *fresh, *dead;
 };
 
 /* Move [old, old+old_len), which lies in one VMA, to r->to; the pages stay in the object. */
-static void remap_move(struct mm *mm, struct remap *r)
+static void remap_move(struct mm_edit *e, const struct remap *r)
 {
-	struct vma *v, *moved = r->fresh;
+	struct vma *v, moved;
 
-	mm_clear(mm, r->old, r->old + r->old_len);
-	vma_cut(mm, r->old, &r->spare[2][0]);
-	vma_cut(mm, r->old + r->old_len, &r->spare[2][1]);
-	v = vma_find(mm, r->old);
-	vma_copy(moved, v);
-	moved->start = r->to;
-	moved->end = r->to + r->new_len;
-	r->fresh = NULL;
-	vma_remove(mm, v, &r->dead);
-	vma_insert(mm, moved);
+	mm_clear(e->mm, r->old, r->old + r->old_len);
+	vma_cut(e, r->old);
+	vma_cut(e, r->old + r->old_len);
+	v = vma_find(e->mm, r->old);
+	moved = *v;
+	moved.start = r->to;
+	moved.end = r->to + r->new_len;
+	vma_add(e, &moved);
+	vma_remove(e, v);
 }
 
 /* Without MREMAP_FIXED: 1 done in place, 0 it has to move to r->to, -errno. */
-static int remap_in_place(struct mm *mm, struct remap *r, struct vma *v)
+static int remap_in_place(struct mm_edit *e, struct remap *r, struct vma *v)
 {
 	uaddr_t end = r->old + r->old_len;
 	u64 align, skew;
 
 	if (r->new_len < r->old_len)
-		mm_remove_range(mm, r->old + r->new_len, end, r->spare[1], &r->dead);
+		mm_remove_range(e, r->old + r->new_len, end);
 	if (r->new_len <= r->old_len)
 		return 1;
-	if (end == v->end && range_free(mm, end, r->old + r->new_len) &&
+	if (end == v->end && range_free(e->mm, end, r->old + r->new_len) &&
 	    !vma_extend(v, r->old + r->new_len))
 		return 1;
 	if (!(r->flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
 	vma_placement(v->obj, v->off + (r->old - v->start), r->new_len, &align, &skew);
-	r->to = vma_hole(mm, r->new_len, align, skew);
+	r->to = vma_hole(e->mm, r->new_len, align, skew);
 	return r->to ? 0 : -ENOMEM;
 }
 
-static int remap_locked(struct mm *mm, struct remap *r)
+static int remap_locked(struct mm_edit *e, struct remap *r)
 {
-	struct vma *v = vma_find(mm, r->old);
+	struct vma *v = vma_find(e->mm, r->old);
 	uaddr_t end = r->old + r->old_len;
 	u64 off;
 	int done;
@@ -183,7 +169,7 @@ static int remap_locked(struct mm *mm, struct remap *r)
 	if (!v || end > v->end)
 		return -EFAULT;
 	if (!(r->flags & MREMAP_FIXED)) {
-		done = remap_in_place(mm, r, v);
+		done = remap_in_place(e, r, v);
 		if (done) {
 			r->to = r->old;
 			return MIN(done, 0);
@@ -194,12 +180,12 @@ static int remap_locked(struct mm *mm, struct remap *r)
 	    (!ends_object(v, end) || mobj_resize(v->obj, off + r->new_len)))
 		return -ENOMEM;
 	if (r->flags & MREMAP_FIXED)
-		mm_remove_range(mm, r->to, r->to + r->new_len, r->spare[0], &r->dead);
+		mm_remove_range(e, r->to, r->to + r->new_len);
 	if (r->new_len < r->old_len) {
-		mm_remove_range(mm, r->old + r->new_len, end, r->spare[1], &r->dead);
+		mm_remove_range(e, r->old + r->new_len, end);
 		r->old_len = r->new_len;
 	}
-	remap_move(mm, r);
+	remap_move(e, r);
 	return 0;
 }
 
@@ -232,22 +218,14 @@ s64 mm_remap(struct mm *mm, uaddr_t old, u64 old_len, u64 new_len, int flags, ua
 		.to = new_addr,
 	};
 	int err = remap_check(&r);
-	unsigned i;
+	struct mm_edit e;
 
 	if (err)
 		return err;
-	r.fresh = kmalloc(sizeof(*r.fresh));
-	if (!r.fresh)
-		return -ENOMEM;
-	mutex_lock(&mm->lock);
-	for (i = 0; i < ARRAY_SIZE(r.spare) && !err; i++)
-		err = vma_spares(mm, r.spare[i]);
-	if (!err)
-		err = remap_locked(mm, &r);
-	mutex_unlock(&mm->lock);
-	for (i = 0; i < ARRAY_SIZE(r.spare); i++)
-		vma_spares_free(r.spare[i]);
-	kfree(r.fresh);
-	vma_bury(r.dead);
+	err = mm_edit_begin(&e, mm, 7); /* two ends each of the target, the tail and the move, which is one more */
+	if (err)
+		return err;
+	err = remap_locked(&e, &r);
+	mm_edit_end(&e);
 	return err ? err : (s64)r.to;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Unmapping, changing protection, advice.  What could fail (memory for cutting a VMA at each end) is
- * taken before the first change, so a call happens whole or not at all.
+ * taken before the first change (struct mm_edit).
  */
 #include "kernel/file.h"
 #include "kernel/vma.h"
@@ -9,54 +9,31 @@
 #define O_ACCMODE 3 /* <asm/fcntl.h> and the C library's clash; these two are the same everywhere */
 #define O_RDONLY 0
 
-int vma_spares(struct mm *mm, struct vma *spare[2])
-{
-	spare[0] = spare[1] = NULL;
-	if (mm->nvmas + 2 > MM_MAX_VMAS)
-		return -ENOMEM;
-	spare[0] = kmalloc(sizeof(struct vma));
-	spare[1] = kmalloc(sizeof(struct vma));
-	if (spare[0] && spare[1])
-		return 0;
-	vma_spares_free(spare);
-	return -ENOMEM;
-}
-
-void vma_spares_free(struct vma *spare[2])
-{
-	kfree(spare[0]);
-	kfree(spare[1]);
-	spare[0] = spare[1] = NULL;
-}
-
 /* The pages of an owned range go with it; pinned ones live on with their pins. */
 static void let_go(struct vma *v)
 {
 	if (!vma_owns(v))
 		return;
-	mutex_lock(&v->obj->lock);
+	guard_mutex(&v->obj->lock);
 	if (mobj_discard_locked(v->obj, v->off, v->end - v->start))
 		log_debug("no memory to cut a 2 MiB page; it stays until its object goes");
-	mutex_unlock(&v->obj->lock);
 }
 
-void mm_remove_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma *spare[2], struct vma **dead)
+void mm_remove_range(struct mm_edit *e, uaddr_t start, uaddr_t end)
 {
+	struct mm *mm = e->mm;
 	struct vma *v = vma_find_from(mm, start), *next;
 	unsigned n = 0;
 
 	if (!v || v->start >= end)
 		return;
 	mm_clear(mm, MAX(start, v->start), end);
-	if (v->start < start) {
-		vma_cut(mm, start, &spare[0]);
-		v = vma_find_from(mm, start);
-	}
-	vma_cut(mm, end, &spare[1]);
-	for (; v && v->start < end; v = next) {
+	vma_cut(e, start);
+	vma_cut(e, end);
+	for (v = vma_find_from(mm, start); v && v->start < end; v = next) {
 		next = vma_next(v);
 		let_go(v);
-		vma_remove(mm, v, dead);
+		vma_remove(e, v);
 		if (++n % 512 == 0)
 			resched_point();
 	}
@@ -75,19 +52,17 @@ static int check_range(uaddr_t addr, u64 *len)
 
 int mm_unmap(struct mm *mm, uaddr_t addr, u64 len)
 {
-	struct vma *spare[2], *dead = NULL;
+	struct mm_edit e;
 	int err = check_range(addr, &len);
 
 	if (err || !len)
 		return -EINVAL;
-	mutex_lock(&mm->lock);
-	err = vma_spares(mm, spare);
-	if (!err)
-		mm_remove_range(mm, addr, addr + len, spare, &dead);
-	mutex_unlock(&mm->lock);
-	vma_spares_free(spare);
-	vma_bury(dead);
-	return err;
+	err = mm_edit_begin(&e, mm, 2);
+	if (err)
+		return err;
+	mm_remove_range(&e, addr, addr + len);
+	mm_edit_end(&e);
+	return 0;
 }
 
 /* A read-only file does not become writable through a shared mapping of it. */
@@ -103,25 +78,24 @@ static bool may_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
 }
 
 /* Views go at once, watches' too; what stays allowed faults in again. */
-static void protect_range(struct mm *mm, uaddr_t addr, uaddr_t end, int prot, struct vma *spare[2],
-			  struct vma **dead)
+static void protect_range(struct mm_edit *e, uaddr_t addr, uaddr_t end, int prot)
 {
 	struct vma *v;
 
-	mm_clear(mm, addr, end);
-	vma_cut(mm, addr, &spare[0]);
-	vma_cut(mm, end, &spare[1]);
-	for (v = vma_find(mm, addr); v && v->start < end; v = vma_find_from(mm, addr)) {
+	mm_clear(e->mm, addr, end);
+	vma_cut(e, addr);
+	vma_cut(e, end);
+	for (v = vma_find(e->mm, addr); v && v->start < end; v = vma_find_from(e->mm, addr)) {
 		addr = v->end;
 		v->prot = prot;
-		vma_join(mm, v, dead);
+		vma_join(e, v);
 		resched_point();
 	}
 }
 
 int mm_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
 {
-	struct vma *spare[2] = { NULL, NULL }, *dead = NULL;
+	struct mm_edit e;
 	int err = check_range(addr, &len);
 
 	if (err)
@@ -130,26 +104,21 @@ int mm_protect(struct mm *mm, uaddr_t addr, u64 len, int prot)
 		return -EINVAL;
 	if (!len)
 		return 0;
-	mutex_lock(&mm->lock);
+	err = mm_edit_begin(&e, mm, 2);
+	if (err)
+		return err;
 	if (!vma_covered(mm, addr, len))
 		err = -ENOMEM;
 	else if (!may_protect(mm, addr, len, prot))
 		err = -EACCES;
 	else
-		err = vma_spares(mm, spare);
-	if (!err)
-		protect_range(mm, addr, addr + len, prot & ~PROT_SEM, spare, &dead);
-	mutex_unlock(&mm->lock);
-	vma_spares_free(spare);
-	vma_bury(dead);
+		protect_range(&e, addr, addr + len, prot & ~PROT_SEM);
+	mm_edit_end(&e);
 	return err;
 }
 
 static int advise_vma(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end, int advice)
 {
-	u64 off = v->off + (start - v->start);
-	int err = 0;
-
 	if (v->obj->phys)
 		return -EINVAL;
 	if (advice == MADV_DONTNEED) {
@@ -157,13 +126,11 @@ static int advise_vma(struct mm *mm, struct vma *v, uaddr_t start, uaddr_t end, 
 			return 0; /* the data stays with the object */
 		mm_clear(mm, start, end);
 	}
-	mutex_lock(&v->obj->lock);
+	guard_mutex(&v->obj->lock);
 	if (advice == MADV_DONTNEED)
-		err = mobj_discard_locked(v->obj, off, end - start);
-	else
-		v->obj->small = advice == MADV_NOHUGEPAGE;
-	mutex_unlock(&v->obj->lock);
-	return err;
+		return mobj_discard_locked(v->obj, v->off + (start - v->start), end - start);
+	v->obj->small = advice == MADV_NOHUGEPAGE;
+	return 0;
 }
 
 static int advice_known(int advice)
@@ -202,7 +169,7 @@ int mm_advise(struct mm *mm, uaddr_t addr, u64 len, int advice)
 		return -EINVAL;
 	if (!len)
 		return 0;
-	mutex_lock(&mm->lock);
+	guard_mutex(&mm->lock);
 	for (v = vma_find_from(mm, addr); act && !err && v && v->start < end; v = vma_next(v)) {
 		uaddr_t start = MAX(v->start, addr);
 
@@ -211,6 +178,5 @@ int mm_advise(struct mm *mm, uaddr_t addr, u64 len, int advice)
 	}
 	if (!err && !vma_covered(mm, addr, len))
 		err = -ENOMEM;
-	mutex_unlock(&mm->lock);
 	return err;
 }

@@ -50,56 +50,70 @@ struct vma *vma_prev(struct vma *v)
 	return vma_tree_RB_PREV(v);
 }
 
-void vma_copy(struct vma *v, const struct vma *from)
+int mm_edit_begin(struct mm_edit *e, struct mm *mm, unsigned n)
 {
-	*v = *from;
-	mobj_get(v->obj);
-	file_get(v->file);
+	*e = (struct mm_edit){ .mm = mm };
+	mutex_lock(&mm->lock);
+	for (unsigned i = 0; i < n; i++) {
+		struct vma *v = mm->nvmas + n <= MM_MAX_VMAS ? kmalloc(sizeof(*v)) : NULL;
+
+		if (!v) {
+			mm_edit_end(e);
+			return -ENOMEM;
+		}
+		v->next = e->spare;
+		e->spare = v;
+	}
+	return 0;
 }
 
-struct vma *vma_create(const struct vma *proto)
+static struct vma *pop(struct vma **list)
 {
-	struct vma *v = kmalloc(sizeof(*v));
+	struct vma *v = *list;
 
-	if (!v)
-		return NULL;
-	vma_copy(v, proto);
+	if (v)
+		*list = v->next;
 	return v;
 }
 
-void vma_insert(struct mm *mm, struct vma *v)
+void mm_edit_end(struct mm_edit *e)
 {
-	v->mm = mm;
-	BUG_ON(RB_INSERT(vma_tree, &mm->vmas, v));
-	mm->nvmas++;
-	mutex_lock(&v->obj->lock);
-	TAILQ_INSERT_TAIL(&v->obj->viewers, v, view);
-	mutex_unlock(&v->obj->lock);
-}
+	struct vma *v;
 
-void vma_remove(struct mm *mm, struct vma *v, struct vma **dead)
-{
-	mutex_lock(&v->obj->lock);
-	TAILQ_REMOVE(&v->obj->viewers, v, view);
-	mutex_unlock(&v->obj->lock);
-	RB_REMOVE(vma_tree, &mm->vmas, v);
-	mm->nvmas--;
-	if (mm->hit == v)
-		mm->hit = NULL;
-	v->next_dead = *dead;
-	*dead = v;
-}
-
-void vma_bury(struct vma *dead)
-{
-	while (dead) {
-		struct vma *v = dead;
-
-		dead = v->next_dead;
+	mutex_unlock(&e->mm->lock);
+	while ((v = pop(&e->spare)))
+		kfree(v);
+	while ((v = pop(&e->dead))) {
 		mobj_put(v->obj);
 		file_put(v->file);
 		kfree(v);
 	}
+}
+
+void vma_add(struct mm_edit *e, const struct vma *proto)
+{
+	struct vma *v = pop(&e->spare);
+
+	*v = *proto;
+	v->mm = e->mm;
+	mobj_get(v->obj);
+	file_get(v->file);
+	BUG_ON(RB_INSERT(vma_tree, &e->mm->vmas, v));
+	e->mm->nvmas++;
+	guard_mutex(&v->obj->lock);
+	TAILQ_INSERT_TAIL(&v->obj->viewers, v, view);
+}
+
+void vma_remove(struct mm_edit *e, struct vma *v)
+{
+	RB_REMOVE(vma_tree, &e->mm->vmas, v);
+	e->mm->nvmas--;
+	if (e->mm->hit == v)
+		e->mm->hit = NULL;
+	v->next = e->dead;
+	e->dead = v;
+	guard_mutex(&v->obj->lock);
+	TAILQ_REMOVE(&v->obj->viewers, v, view);
 }
 
 bool vma_covered(struct mm *mm, uaddr_t addr, u64 len)
@@ -116,18 +130,17 @@ bool vma_covered(struct mm *mm, uaddr_t addr, u64 len)
 	return v != NULL;
 }
 
-void vma_cut(struct mm *mm, uaddr_t addr, struct vma **spare)
+void vma_cut(struct mm_edit *e, uaddr_t addr)
 {
-	struct vma *v = vma_find(mm, addr), *upper = *spare;
+	struct vma *v = vma_find(e->mm, addr), upper;
 
 	if (!v || v->start == addr)
 		return;
-	*spare = NULL;
-	vma_copy(upper, v);
-	upper->start = addr;
-	upper->off = v->off + (addr - v->start);
-	v->end = addr;
-	vma_insert(mm, upper);
+	upper = *v;
+	upper.start = addr;
+	upper.off += addr - v->start;
+	vma_add(e, &upper);
+	v->end = addr; /* not before: mobj_zap() must find a viewer of every part */
 }
 
 static bool continues(const struct vma *a, const struct vma *b)
@@ -136,17 +149,17 @@ static bool continues(const struct vma *a, const struct vma *b)
 	       a->prot == b->prot && a->flags == b->flags && a->file == b->file;
 }
 
-void vma_join(struct mm *mm, struct vma *v, struct vma **dead)
+void vma_join(struct mm_edit *e, struct vma *v)
 {
 	struct vma *next = vma_next(v), *prev = vma_prev(v);
 
 	if (next && continues(v, next)) {
 		v->end = next->end;
-		vma_remove(mm, next, dead);
+		vma_remove(e, next);
 	}
 	if (prev && continues(prev, v)) {
 		prev->end = v->end;
-		vma_remove(mm, v, dead);
+		vma_remove(e, v);
 	}
 }
 

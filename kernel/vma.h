@@ -7,8 +7,7 @@
  * unmapping ever needs memory for splitting.
  *
  * A private VMA without a file owns its range of its object: unmapping lets the pages go.  Others let
- * their object go and no more.  Objects and files of removed VMAs are put after mm->lock is dropped,
- * because a release may zap other views of this mm.
+ * their object go and no more.
  */
 #ifndef KERNEL_VMA_H
 #define KERNEL_VMA_H
@@ -35,7 +34,7 @@ struct vma {
 	struct mobj *obj;
 	struct file *file;
 	u64 zapped; /* obj->zaps that has been through here */
-	struct vma *next_dead;
+	struct vma *next; /* of those that an edit has to spare, or has removed */
 };
 RB_HEAD(vma_tree, vma);
 
@@ -60,24 +59,34 @@ static inline bool vma_owns(const struct vma *v)
 	return !(v->flags & MAP_SHARED) && !v->file && !v->obj->phys;
 }
 
+/*
+ * A change of the tree.  The VMAs that it may need are at hand before anything changes, so that it
+ * happens whole or not at all.  Objects and files of removed VMAs are put after mm->lock is dropped,
+ * because a release may zap other views of this mm.
+ */
+struct mm_edit {
+	struct mm *mm;
+	struct vma *spare, *dead;
+};
+
 /* ---- mm_vma.c: the tree; lock held ---- */
+/* Locks mm, with n VMAs to spare. -ENOMEM (also when the mm would have too many): it is not locked. */
+int must_check mm_edit_begin(struct mm_edit *e, struct mm *mm, unsigned n);
+void mm_edit_end(struct mm_edit *e);
 struct vma *vma_find(struct mm *mm, uaddr_t addr);      /* that covers addr */
 struct vma *vma_find_from(struct mm *mm, uaddr_t addr); /* first that ends above addr */
 struct vma *vma_next(struct vma *v);
 struct vma *vma_prev(struct vma *v);
-/* A copy with its own references on object and file, in no tree. NULL: no memory for it. */
-void vma_copy(struct vma *v, const struct vma *from);
-struct vma *vma_create(const struct vma *proto);
-void vma_insert(struct mm *mm, struct vma *v);
-/* Out of tree and views, onto *dead; its object and file stay referenced until vma_bury(). */
-void vma_remove(struct mm *mm, struct vma *v, struct vma **dead);
-void vma_bury(struct vma *dead); /* lock not held */
+/* A copy with its own references on object and file; takes a spare VMA. */
+void vma_add(struct mm_edit *e, const struct vma *proto);
+/* Out of tree and views; its object and file stay referenced until the end of the edit. */
+void vma_remove(struct mm_edit *e, struct vma *v);
 /* True when [addr, addr+len) lies in VMAs without a hole. */
 bool vma_covered(struct mm *mm, uaddr_t addr, u64 len);
-/* Make addr a VMA edge, with *spare as the new upper part if one is needed (then *spare is NULL). */
-void vma_cut(struct mm *mm, uaddr_t addr, struct vma **spare);
+/* Make addr a VMA edge; takes a spare VMA if it is none. */
+void vma_cut(struct mm_edit *e, uaddr_t addr);
 /* Join v with its neighbours where they continue each other. */
-void vma_join(struct mm *mm, struct vma *v, struct vma **dead);
+void vma_join(struct mm_edit *e, struct vma *v);
 /* A hole of len bytes whose start is `skew` modulo `align`; 0 when there is none. */
 uaddr_t vma_hole(struct mm *mm, u64 len, u64 align, u64 skew);
 /* Where an area of this object wants to start: alignment and skew. */
@@ -92,12 +101,9 @@ void mm_drop(struct mm *mm);
 void mm_clear(struct mm *mm, uaddr_t start, uaddr_t end);
 unsigned vma_pt_prot(const struct vma *v);
 
-/* ---- mm_unmap.c; lock held ---- */
-/* spare: two VMAs that cutting may need. */
-void mm_remove_range(struct mm *mm, uaddr_t start, uaddr_t end, struct vma *spare[2], struct vma **dead);
-/* Two VMAs for cutting: 0 or -ENOMEM (also when the mm has too many VMAs). */
-int must_check vma_spares(struct mm *mm, struct vma *spare[2]);
-void vma_spares_free(struct vma *spare[2]);
+/* ---- mm_unmap.c ---- */
+/* Takes up to two spare VMAs. */
+void mm_remove_range(struct mm_edit *e, uaddr_t start, uaddr_t end);
 
 /* ---- mm_audit.c ---- */
 unsigned mm_audit(void); /* findings, each with a line */
