@@ -53,27 +53,21 @@ static s64 memfd_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 static int memfd_truncate(struct file *f, u64 size)
 {
 	struct memfd *m = f->priv;
+	u64 end = ALIGN_UP(size, PAGE_SIZE);
+	struct mobj_page page;
 	int r;
 
 	if (size > MEMFD_MAX)
 		return -EFBIG;
-	mutex_lock(&m->lock);
-	r = mobj_resize(m->obj, ALIGN_UP(size, PAGE_SIZE));
-	if (!r) {
-		char zero[BOUNCE] = { 0 };
-		u64 tail = MIN(size, m->size), end = ALIGN_UP(tail, PAGE_SIZE);
-
-		/* What lay behind the new end reads as zero when the file grows again. */
-		while (size < m->size && tail < end && !r) {
-			u64 part = MIN(end - tail, (u64)sizeof(zero));
-
-			r = mobj_write(m->obj, tail, zero, part);
-			tail += part;
-		}
-		WRITE_ONCE(m->size, size);
-	}
-	mutex_unlock(&m->lock);
-	return r;
+	guard_mutex(&m->lock);
+	r = mobj_resize(m->obj, end);
+	if (r)
+		return r;
+	/* What lay behind the new end reads as zero when the file grows again. */
+	if (size < m->size && size < end && !mobj_page(m->obj, size, false, &page))
+		memset((char *)phys_to_virt(page.pa) + (size - page.off), 0, end - size);
+	WRITE_ONCE(m->size, size);
+	return 0;
 }
 
 static s64 memfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
@@ -88,32 +82,36 @@ static s64 memfd_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	return r ? r : move(m, buf, n, pos, true);
 }
 
+/* The memfd's lock keeps the pages of `from` where they are. */
 static int copy_range(struct mobj *from, u64 off, struct mobj *to, u64 len)
 {
-	char bounce[BOUNCE];
-	int r = 0;
+	struct mobj_page page;
+	u64 next;
+	int r;
 
-	for (u64 at = 0; at < len && !r;) {
-		struct mobj_page page;
-
-		resched_point();
-		if (mobj_page(from, off + at, false, &page) == -ENOENT) {
-			at = page.off - off; /* over the hole, which may be all but endless */
+	for (u64 at = 0; at < len; at = next) {
+		r = mobj_page(from, off + at, false, &page);
+		if (r == -ENOENT) {
+			next = page.off - off; /* over the hole, which may be all but endless */
+			resched_point();
 			continue;
 		}
-		r = READ_ONCE(thread_self()->killed) ? -EINTR : mobj_read(from, off + at, bounce, sizeof(bounce));
+		next = MIN(page.off + page.size - off, len);
+		if (!r && READ_ONCE(thread_self()->killed))
+			r = -EINTR;
 		if (!r)
-			r = mobj_write(to, at, bounce, sizeof(bounce));
-		at += sizeof(bounce);
+			r = mobj_write(to, at, (char *)phys_to_virt(page.pa) + (off + at - page.off), next - at);
+		if (r)
+			return r;
 	}
-	return r;
+	return 0;
 }
 
 static int memfd_mmap(struct file *f, u64 off, u64 len, int, int flags, struct mobj **obj, u64 *obj_off)
 {
 	struct memfd *m = f->priv;
-	u64 size = mobj_size(m->obj);
 	struct mobj *copy;
+	u64 size;
 	int r;
 
 	if ((flags & MAP_TYPE) != MAP_PRIVATE) {
@@ -125,6 +123,8 @@ static int memfd_mmap(struct file *f, u64 off, u64 len, int, int flags, struct m
 	copy = mobj_create_anon(len, false);
 	if (!copy)
 		return -ENOMEM;
+	guard_mutex(&m->lock);
+	size = mobj_size(m->obj);
 	r = off < size ? copy_range(m->obj, off, copy, MIN(len, size - off)) : 0;
 	if (r) {
 		mobj_put(copy);

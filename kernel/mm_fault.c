@@ -111,43 +111,43 @@ int mm_with_page(struct mm *mm, uaddr_t addr, unsigned access,
 
 bool mm_peek(struct mm *mm, uaddr_t addr, struct mm_page *out)
 {
-	int err;
+	guard_mutex(&mm->lock);
+	return find_page(mm, addr, ARCH_FAULT_READ, false, out) == 0;
+}
 
-	mutex_lock(&mm->lock);
-	err = find_page(mm, addr, ARCH_FAULT_READ, false, out);
-	mutex_unlock(&mm->lock);
-	return !err;
+/* The object behind addr, with a reference, and the offset there; *len: at most to the area's end. */
+static struct mobj *object_at(struct mm *mm, uaddr_t addr, u64 *off, size_t *len)
+{
+	struct vma *v;
+
+	guard_mutex(&mm->lock);
+	v = vma_find(mm, addr);
+	if (!v)
+		return NULL;
+	*off = v->off + (addr - v->start);
+	*len = (size_t)MIN((u64)*len, v->end - addr);
+	mobj_get(v->obj);
+	return v->obj;
 }
 
 int mm_write(struct mm *mm, uaddr_t dst, const void *src, size_t n)
 {
 	const char *s = src;
+	size_t part;
 
-	while (n) {
-		struct mobj *obj = NULL;
-		u64 off = 0;
-		size_t part = 0;
-		struct vma *v;
+	for (; n; dst += part, s += part, n -= part) {
+		struct mobj *obj;
+		u64 off;
 		int err;
 
-		mutex_lock(&mm->lock);
-		v = vma_find(mm, dst);
-		if (v) {
-			obj = v->obj;
-			off = v->off + (dst - v->start);
-			part = (size_t)MIN((u64)n, v->end - dst);
-			mobj_get(obj);
-		}
-		mutex_unlock(&mm->lock);
+		part = n;
+		obj = object_at(mm, dst, &off, &part);
 		if (!obj)
 			return -EFAULT;
 		err = mobj_write(obj, off, s, part);
 		mobj_put(obj);
 		if (err)
 			return err == -ENXIO ? -EFAULT : err;
-		dst += part;
-		s += part;
-		n -= part;
 	}
 	return 0;
 }

@@ -8,23 +8,18 @@
 
 static int pin_object(struct mobj *m, u64 off, u64 end, struct pin *p)
 {
-	int err = 0;
-
-	mutex_lock(&m->lock);
-	while (off < end && !err) {
+	guard_mutex(&m->lock);
+	while (off < end) {
 		paddr_t pa;
 		s64 n = mobj_run_locked(m, off, end, &pa);
+		int err = n < 0 ? (int)n : pin_append(p, pa, (u64)n);
 
-		if (n < 0) {
-			err = n == -ENXIO ? -EFAULT : (int)n;
-			break;
-		}
-		err = pin_append(p, pa, (u64)n);
+		if (err)
+			return err == -ENXIO ? -EFAULT : err;
 		off += (u64)n;
 		resched_point();
 	}
-	mutex_unlock(&m->lock);
-	return err;
+	return 0;
 }
 
 static int pin_range(struct mm *mm, uaddr_t addr, uaddr_t end, bool write, struct pin *p)

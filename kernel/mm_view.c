@@ -50,49 +50,53 @@ void mm_clear(struct mm *mm, uaddr_t start, uaddr_t end)
 	pt_trash_free(&trash);
 }
 
-/* A VMA that shows the range and that this zap has not been through; lock held. */
-static struct vma *viewer_left(struct mobj *m, u64 off, u64 end, u64 zap)
+/* An mm that shows the range where this zap has not been; held. */
+static struct mm *viewer_left(struct mobj *m, u64 off, u64 end, u64 zap)
 {
 	struct vma *v;
 
-	TAILQ_FOREACH(v, &m->viewers, view)
-		if (v->zapped < zap && v->off < end && v->off + (v->end - v->start) > off)
-			return v;
+	guard_mutex(&m->lock);
+	TAILQ_FOREACH(v, &m->viewers, view) {
+		if (v->zapped >= zap || v->off >= end || v->off + (v->end - v->start) <= off)
+			continue;
+		mm_hold(v->mm);
+		return v->mm;
+	}
 	return NULL;
+}
+
+static void zap_in(struct mm *mm, struct mobj *m, u64 off, u64 end, u64 zap)
+{
+	struct vma *v;
+
+	guard_mutex(&mm->lock);
+	guard_mutex(&m->lock);
+	TAILQ_FOREACH(v, &m->viewers, view) {
+		u64 from = MAX(v->off, off), to = MIN(v->off + (v->end - v->start), end);
+
+		if (v->mm != mm)
+			continue;
+		v->zapped = MAX(v->zapped, zap);
+		if (from < to)
+			mm_clear(mm, v->start + (from - v->off), v->start + (to - v->off));
+	}
 }
 
 /*
  * A viewer that comes while this runs has no translations yet, and its faults find what the caller
- * changed before the zap: pages moved away, a gate closed.  mm->lock, which a fault holds from its
+ * changed before the zap: a smaller object, a gate closed.  mm->lock, which a fault holds from its
  * look at the object until the leaf is written, orders the two.
  */
 void mobj_zap(struct mobj *m, u64 off, u64 len)
 {
-	u64 end = off + len, zap;
-	struct vma *v;
+	struct mm *mm;
+	u64 zap;
 
 	mutex_lock(&m->lock);
 	zap = ++m->zaps;
-	while ((v = viewer_left(m, off, end, zap))) {
-		struct mm *mm = v->mm;
-
-		mm_hold(mm);
-		mutex_unlock(&m->lock);
-		mutex_lock(&mm->lock);
-		mutex_lock(&m->lock);
-		TAILQ_FOREACH(v, &m->viewers, view) {
-			u64 from = MAX(v->off, off), to = MIN(v->off + (v->end - v->start), end);
-
-			if (v->mm != mm)
-				continue;
-			v->zapped = MAX(v->zapped, zap);
-			if (from < to)
-				mm_clear(mm, v->start + (from - v->off), v->start + (to - v->off));
-		}
-		mutex_unlock(&m->lock);
-		mutex_unlock(&mm->lock);
-		mm_drop(mm);
-		mutex_lock(&m->lock);
-	}
 	mutex_unlock(&m->lock);
+	while ((mm = viewer_left(m, off, off + len, zap))) {
+		zap_in(mm, m, off, off + len, zap);
+		mm_drop(mm);
+	}
 }

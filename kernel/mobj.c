@@ -97,48 +97,49 @@ static int phys_page(struct mobj *m, u64 off, struct mobj_page *out)
 
 int mobj_page(struct mobj *m, u64 off, bool alloc, struct mobj_page *out)
 {
-	int err;
-
 	if (m->phys)
 		return phys_page(m, off, out);
-	mutex_lock(&m->lock);
-	err = mobj_page_locked(m, off, alloc, out);
-	mutex_unlock(&m->lock);
-	return err;
+	guard_mutex(&m->lock);
+	return mobj_page_locked(m, off, alloc, out);
 }
 
 enum { COPY_STEP = 0x8000 };
 
-/* in: to the object, from src. Otherwise to dst; what was never written reads as zero. */
-static int copy(struct mobj *m, u64 off, void *dst, const void *src, size_t n)
+/*
+ * A step of n bytes at most, inside one page: to the object from src, else to dst, where what was never
+ * written reads as zero. Bytes done, or -errno.
+ */
+static s64 copy_step(struct mobj *m, u64 off, void *dst, const void *src, size_t n)
 {
-	bool in = src != NULL;
+	struct mobj_page page;
+	char *p;
+	int err;
 
+	guard_mutex(&m->lock);
+	err = mobj_page_locked(m, off, src != NULL, &page);
+	if (err == -ENOENT) {
+		n = MIN(n, (size_t)(PAGE_SIZE - (off & (PAGE_SIZE - 1))));
+		memset(dst, 0, n);
+		return (s64)n;
+	}
+	if (err)
+		return err;
+	p = (char *)phys_to_virt(page.pa) + (off - page.off);
+	n = MIN(MIN(n, (size_t)(page.size - (off - page.off))), (size_t)COPY_STEP);
+	memcpy(src ? p : dst, src ? src : p, n);
+	return (s64)n;
+}
+
+static int copy(struct mobj *m, u64 off, char *dst, const char *src, size_t n)
+{
 	if (m->phys)
 		return -ENXIO;
-	while (n) {
-		struct mobj_page page;
-		size_t part = MIN(n, (size_t)(PAGE_SIZE - (off & (PAGE_SIZE - 1))));
-		int err;
+	for (size_t done = 0; done < n;) {
+		s64 step = copy_step(m, off + done, dst ? dst + done : NULL, src ? src + done : NULL, n - done);
 
-		mutex_lock(&m->lock);
-		err = mobj_page_locked(m, off, in, &page);
-		if (!err) {
-			char *p = (char *)phys_to_virt(page.pa) + (off - page.off);
-
-			part = MIN(MIN(n, (size_t)(page.size - (off - page.off))), (size_t)COPY_STEP);
-			memcpy(in ? p : dst, in ? src : p, part);
-		} else if (err == -ENOENT) {
-			memset(dst, 0, part);
-			err = 0;
-		}
-		mutex_unlock(&m->lock);
-		if (err)
-			return err;
-		off += part;
-		n -= part;
-		dst = in ? NULL : (char *)dst + part;
-		src = in ? (const char *)src + part : NULL;
+		if (step < 0)
+			return (int)step;
+		done += (size_t)step;
 		resched_point();
 	}
 	return 0;
@@ -154,42 +155,42 @@ int mobj_read(struct mobj *m, u64 off, void *dst, size_t n)
 	return copy(m, off, dst, NULL, n);
 }
 
-/* What is behind the new end is out of everybody's reach first, then out of sight, then gone. */
+/* Nobody can reach what is behind the new end any more. */
+static int size_reduce(struct mobj *m, u64 size)
+{
+	guard_mutex(&m->lock);
+	if (mobj_pinned_locked(m, size, m->size - size))
+		return -EBUSY;
+	if (mobj_cut_locked(m, size))
+		return -ENOMEM;
+	m->size = size;
+	return 0;
+}
+
+/* Out of reach, then out of sight, then gone: no view shows a page that is about to be freed. */
 static int shrink(struct mobj *m, u64 size)
 {
-	u64 gone = m->size - size;
-	int err = 0;
+	u64 old = m->size;
+	int err = size_reduce(m, size);
 
-	mutex_lock(&m->lock);
-	if (mobj_pinned_locked(m, size, gone))
-		err = -EBUSY;
-	else
-		err = mobj_cut_locked(m, size);
-	if (!err)
-		m->size = size;
-	mutex_unlock(&m->lock);
 	if (err)
 		return err;
-	mobj_zap(m, size, gone);
-	mutex_lock(&m->lock);
+	mobj_zap(m, size, old - size);
+	guard_mutex(&m->lock);
 	BUG_ON(mobj_discard_locked(m, size, m->pages.top - size)); /* cut before */
-	mutex_unlock(&m->lock);
 	return 0;
 }
 
 int mobj_resize(struct mobj *m, u64 size)
 {
-	int err;
-
 	if (m->phys || size > MOBJ_MAX)
 		return m->phys ? -EINVAL : -ENOMEM;
 	size = ALIGN_UP(size, PAGE_SIZE);
 	if (size < mobj_size(m))
 		return shrink(m, size);
-	mutex_lock(&m->lock);
-	err = pt_raise(&m->pages, size);
-	if (!err)
-		m->size = size;
-	mutex_unlock(&m->lock);
-	return err;
+	guard_mutex(&m->lock);
+	if (pt_raise(&m->pages, size))
+		return -ENOMEM;
+	m->size = size;
+	return 0;
 }
