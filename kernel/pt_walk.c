@@ -54,16 +54,20 @@ bool pt_lookup(const struct pt *pt, u64 va, struct pt_leaf *out)
 u64 pt_run_end(const struct pt *pt, u64 va, u64 end)
 {
 	const u64 *table = phys_to_virt(pt->root);
-	unsigned level = pt->levels, i;
+	u64 leaf, step, most, n;
+	unsigned level = pt->levels;
 
 	for (; pt_is_table(pt, table[pt_index(va, level)], level); level--)
 		table = pt_table(pt, table[pt_index(va, level)]);
-	i = pt_index(va, level);
-	for (va = pt_part_end(va, end, level); va < end; va += pt_span(level)) {
-		if (++i == PT_ENTRIES || table[i] != table[i - 1] + pt_span(level))
-			return va;
-	}
-	return end;
+	table += pt_index(va, level);
+	step = pt_span(level);
+	most = PT_ENTRIES - pt_index(va, level);
+	va = ALIGN_DOWN(va, step);
+	most = MIN(most, (end - va + step - 1) >> pt_shift(level));
+	leaf = table[0] + step;
+	for (n = 1; n < most && table[n] == leaf; n++)
+		leaf += step;
+	return MIN(va + n * step, end);
 }
 
 bool pt_next_below(const struct pt *pt, u64 *va, u64 end, struct pt_leaf *out)
