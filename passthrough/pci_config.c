@@ -120,7 +120,7 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 
 	mutex_lock(&v->mem_lock);
 	if (sleep) {
-		pci_reset_notify(v->pci, true);
+		pci_above.reset(v->pci, true);
 		vfio_pci_mem_off(v);
 	}
 	/* On the way to D0 first: it waits, and puts back what a function may have lost in D3hot. */

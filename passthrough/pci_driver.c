@@ -151,7 +151,7 @@ int vfio_init(void)
 	node_add_dir("/sys/module/vfio");
 	node_add_dir("/sys/module/vfio_pci");
 	iommu_set_fault_handler(on_fault);
-	pci_set_reset_user(reset_user);
+	pci_above.reset_file = reset_user;
 	audit_register(&auditor);
 	pci_for_each(d) {
 		ret = device_added(d);

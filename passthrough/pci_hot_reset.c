@@ -15,6 +15,12 @@ struct set {
 	struct pci_dev **dev; /* address order */
 };
 
+static void set_end(struct set *s)
+{
+	kfree(s->dev);
+}
+#define SET struct set __attribute__((cleanup(set_end)))
+
 /* -ENODEV: no bus reset is possible. */
 static int set_get(const struct vfio_device *v, struct set *s)
 {
@@ -24,17 +30,15 @@ static int set_get(const struct vfio_device *v, struct set *s)
 	if (room && !s->dev)
 		return -ENOMEM;
 	s->n = MIN(room, pci_bus_set(v->pci, s->dev, room));
-	if (s->n)
-		return 0;
-	kfree(s->dev);
-	return refuse(-ENODEV, "%s: there is no bus below a bridge that could be reset", v->pci->name);
+	return s->n ? 0 : refuse(-ENODEV, "%s: there is no bus below a bridge that could be reset", v->pci->name);
 }
 
 s64 vfio_hot_reset_info(struct vfio_device *v, uaddr_t arg)
 {
 	const size_t minsz = offsetof(struct vfio_pci_hot_reset_info, devices);
 	struct vfio_pci_hot_reset_info info;
-	struct set s;
+	SET s = { .n = 0 };
+	bool room;
 	int ret;
 
 	if (copy_from_user(&info, arg, minsz))
@@ -46,40 +50,20 @@ s64 vfio_hot_reset_info(struct vfio_device *v, uaddr_t arg)
 		return ret;
 	info.flags = 0;
 	info.count = s.n;
-	if ((info.argsz - minsz) / sizeof(info.devices[0]) < s.n)
-		ret = refuse(-ENOSPC, "%s: HOT_RESET_INFO: there are %u functions", v->pci->name, s.n);
-	for (unsigned i = 0; !ret && i < s.n; i++) {
+	room = (info.argsz - minsz) / sizeof(info.devices[0]) >= s.n;
+	for (unsigned i = 0; room && i < s.n; i++) {
 		const struct pci_dev *d = s.dev[i];
 		struct vfio_pci_dependent_device out = { .segment = d->segment, .bus = d->bus, .devfn = d->devfn };
 
-		if (!d->group) {
-			ret = refuse(-EPERM, "%s: %s has no group", v->pci->name, d->name);
-			break;
-		}
+		if (!d->group)
+			return refuse(-EPERM, "%s: %s has no group", v->pci->name, d->name);
 		out.group_id = d->group->id;
 		if (copy_to_user(arg + minsz + i * sizeof(out), &out, sizeof(out)))
-			ret = -EFAULT;
+			return -EFAULT;
 	}
-	kfree(s.dev);
-	if ((!ret || ret == -ENOSPC) && copy_to_user(arg, &info, minsz))
+	if (copy_to_user(arg, &info, minsz))
 		return -EFAULT;
-	return ret;
-}
-
-/* Is every function of the set in a group that one of these files is? */
-static int covered(const struct vfio_device *v, const struct set *s, struct file *const *file, unsigned n)
-{
-	for (unsigned i = 0; i < s->n; i++) {
-		struct vfio_device *o = vfio_device_of(s->dev[i]);
-		bool found = false;
-
-		for (unsigned k = 0; o && k < n && !found; k++)
-			found = vfio_group_of(file[k]) == o->group;
-		if (!found)
-			return refuse(-EINVAL, "%s: a hot reset reaches %s, which is %s", v->pci->name, s->dev[i]->name,
-				      o ? "in no group that was given" : "not bound to vfio-pci");
-	}
-	return 0;
+	return room ? 0 : refuse(-ENOSPC, "%s: HOT_RESET_INFO: there are %u functions", v->pci->name, s.n);
 }
 
 static int reset_set(const struct set *s)
@@ -102,21 +86,50 @@ static int reset_set(const struct set *s)
 	return ret;
 }
 
-/* The files of the descriptors, each a group's; *n of them are held when this returns. */
-static int files_get(uaddr_t fds, unsigned count, struct file **file, unsigned *n)
+/* The descriptors of groups that a program gives, held: complete or not, they are put. */
+struct files {
+	unsigned n;
+	struct file **file;
+};
+
+static void files_end(struct files *f)
 {
-	for (*n = 0; *n < count; ++*n) {
+	while (f->n--)
+		file_put(f->file[f->n]);
+	kfree(f->file);
+}
+
+static int files_get(uaddr_t fds, unsigned count, struct files *f)
+{
+	f->file = kcalloc(count, sizeof(*f->file));
+	if (!f->file)
+		return -ENOMEM;
+	while (f->n < count) {
 		s32 fd;
 
-		if (copy_from_user(&fd, fds + *n * sizeof(fd), sizeof(fd)))
+		if (copy_from_user(&fd, fds + f->n * sizeof(fd), sizeof(fd)))
 			return -EFAULT;
-		file[*n] = file_from_fd(fd);
-		if (!file[*n])
+		f->file[f->n] = file_from_fd(fd);
+		if (!f->file[f->n])
 			return -EBADF;
-		if (!vfio_group_of(file[*n])) {
-			file_put(file[*n]);
+		if (!vfio_group_of(f->file[f->n++]))
 			return refuse(-EINVAL, "PCI_HOT_RESET: descriptor %d is not a VFIO group", fd);
-		}
+	}
+	return 0;
+}
+
+/* Is every function of the set in a group that one of these files is? */
+static int covered(const struct vfio_device *v, const struct set *s, const struct files *f)
+{
+	for (unsigned i = 0; i < s->n; i++) {
+		struct vfio_device *o = vfio_device_of(s->dev[i]);
+		bool found = false;
+
+		for (unsigned k = 0; o && k < f->n && !found; k++)
+			found = vfio_group_of(f->file[k]) == o->group;
+		if (!found)
+			return refuse(-EINVAL, "%s: a hot reset reaches %s, which is %s", v->pci->name, s->dev[i]->name,
+				      o ? "in no group that was given" : "not bound to vfio-pci");
 	}
 	return 0;
 }
@@ -124,10 +137,9 @@ static int files_get(uaddr_t fds, unsigned count, struct file **file, unsigned *
 s64 vfio_hot_reset(struct vfio_device *v, uaddr_t arg)
 {
 	const size_t minsz = offsetof(struct vfio_pci_hot_reset, group_fds);
+	struct files __attribute__((cleanup(files_end))) f = { .n = 0 };
 	struct vfio_pci_hot_reset r;
-	struct file **file = NULL;
-	unsigned n = 0;
-	struct set s;
+	SET s = { .n = 0 };
 	int ret;
 
 	if (copy_from_user(&r, arg, minsz))
@@ -139,27 +151,18 @@ s64 vfio_hot_reset(struct vfio_device *v, uaddr_t arg)
 	if (ret)
 		return ret;
 	if (!r.count || r.count > s.n)
-		ret = refuse(-EINVAL, "%s: PCI_HOT_RESET: %u groups for %u functions", v->pci->name, r.count, s.n);
-	else if (!(file = kcalloc(r.count, sizeof(*file))))
-		ret = -ENOMEM;
-	else
-		ret = files_get(arg + minsz, r.count, file, &n);
+		return refuse(-EINVAL, "%s: PCI_HOT_RESET: %u groups for %u functions", v->pci->name, r.count, s.n);
+	ret = files_get(arg + minsz, r.count, &f);
 	if (!ret)
-		ret = covered(v, &s, file, n);
-	if (!ret)
-		ret = reset_set(&s);
-	while (n--)
-		file_put(file[n]);
-	kfree(file);
-	kfree(s.dev);
-	return ret;
+		ret = covered(v, &s, &f);
+	return ret ? ret : reset_set(&s);
 }
 
 void vfio_hot_reset_idle(struct vfio_device *v)
 {
 	unsigned locked = 0;
 	bool idle = true;
-	struct set s;
+	SET s = { .n = 0 };
 
 	if (!pci_bus_set(v->pci, NULL, 0) || set_get(v, &s))
 		return;
@@ -178,5 +181,4 @@ void vfio_hot_reset_idle(struct vfio_device *v)
 	while (locked--)
 		if (s.dev[locked] != v->pci)
 			mutex_unlock(&vfio_device_of(s.dev[locked])->lock);
-	kfree(s.dev);
 }

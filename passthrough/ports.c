@@ -129,7 +129,7 @@ static int ports_init(void)
 	bool slots = false;
 	int ret;
 
-	pci_set_error_handler(on_error);
+	pci_above.error = on_error;
 	pci_for_each(d) {
 		if (!pci_aer_root(d) && !pci_slot_has(d))
 			continue;

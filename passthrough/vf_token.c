@@ -50,19 +50,13 @@ int vfio_token_check(struct vfio_device *v, const char *option)
 {
 	struct vfio_device *pf = pf_of(v);
 	char uuid[VFIO_TOKEN];
-	bool given = false;
+	bool given;
 
-	while (*option) {
-		if (*option == ' ') {
-			option++;
-			continue;
-		}
-		if (given || strncmp(option, OPTION, strlen(OPTION)) || strlen(option) < strlen(OPTION) + VFIO_TOKEN ||
-		    !uuid_parse(option + strlen(OPTION), uuid))
-			return refuse(-EINVAL, "%s: '%s' is not " OPTION "UUID", v->pci->name, option);
-		given = true;
-		option += strlen(OPTION) + VFIO_TOKEN;
-	}
+	option += strspn(option, " ");
+	given = *option;
+	if (given && (strncmp(option, OPTION, strlen(OPTION)) || !uuid_parse(option + strlen(OPTION), uuid) ||
+		      option[strlen(OPTION) + VFIO_TOKEN + strspn(option + strlen(OPTION) + VFIO_TOKEN, " ")]))
+		return refuse(-EINVAL, "%s: '%s' is not " OPTION "UUID", v->pci->name, option);
 	if (!pf)
 		return given ? refuse(-EINVAL, "%s is neither a physical nor a virtual function", v->pci->name) : 0;
 	guard_mutex(&token_lock);

@@ -150,24 +150,14 @@ bool pci_acs_isolated(const struct pci_dev *d, char *why, size_t n)
 		why[0] = 0;
 	if (d->quirks & PCI_QUIRK_ISOLATED)
 		return true;
-	switch (d->type) {
-	case PCI_CONVENTIONAL:
+	if (pci_is_port(d))
+		return acs_complete(d, why, n);
+	if (d->type != PCI_CONVENTIONAL && PCI_FUNCTION_TYPES & BIT(d->type))
+		return !d->multifunction || acs_complete(d, why, n);
+	if (d->type == PCI_CONVENTIONAL)
 		snprintf(why, n, "%s is a conventional %s", d->name,
 			 pci_is_bridge(d) ? "bridge" : d->multifunction ? "multifunction device" : "device");
-		return false;
-	case PCI_PCIE_TO_PCI:
-	case PCI_PCI_TO_PCIE:
-	case PCI_RC_EVENT:
-	default: /* of a reserved type nothing is known */
+	else /* of a reserved type nothing is known */
 		snprintf(why, n, "%s is a %s", d->name, pci_type_name(d));
-		return false;
-	case PCI_ROOT_PORT:
-	case PCI_DOWNSTREAM:
-		return acs_complete(d, why, n);
-	case PCI_ENDPOINT:
-	case PCI_LEGACY_ENDPOINT:
-	case PCI_RC_ENDPOINT:
-	case PCI_UPSTREAM:
-		return !d->multifunction || acs_complete(d, why, n);
-	}
+	return false;
 }

@@ -14,8 +14,6 @@
 #include "pci/internal.h"
 
 #define ENDS ",;" /* and the end of the string, for strchr() */
-/* Types that keep their functions apart with ACS, and need none when they have one function. */
-#define MULTIFUNCTION_TYPES (BIT(PCI_ENDPOINT) | BIT(PCI_LEGACY_ENDPOINT) | BIT(PCI_UPSTREAM) | BIT(PCI_RC_ENDPOINT))
 
 static const char *next_word(const char *s, char between)
 {
@@ -47,7 +45,7 @@ bool pci_acs_overridden(const struct pci_dev *d)
 
 	for (; s; s = next_word(s, ','))
 		if ((word_is(s, "downstream") && pci_is_port(d)) || (!strncmp(s, "id:", 3) && ids_match(d, s + 3, false)) ||
-		    (word_is(s, "multifunction") && d->multifunction && MULTIFUNCTION_TYPES & BIT(d->type)))
+		    (word_is(s, "multifunction") && d->multifunction && PCI_FUNCTION_TYPES & BIT(d->type)))
 			return true;
 	return false;
 }

@@ -32,29 +32,21 @@ struct pci_aer {
 	u32 window_count;
 };
 
-/* 7.8.4.2, 7.8.4.5, under the names that Linux's files give them. */
-static const char *const uncorrectable[32] = {
+/* 7.8.4.5, 7.8.4.2, under the names that Linux's files give them. */
+static const char *const names[2][32] = { {
+	[0] = "RxErr", [6] = "BadTLP", [7] = "BadDLLP", [8] = "Rollover", [12] = "Timeout", [13] = "NonFatalErr",
+	[14] = "CorrIntErr", [15] = "HeaderOF",
+}, {
 	[0] = "Undefined", [4] = "DLP", [5] = "SDES", [12] = "TLP", [13] = "FCP", [14] = "CmpltTO",
 	[15] = "CmpltAbrt", [16] = "UnxCmplt", [17] = "RxOF", [18] = "MalfTLP", [19] = "ECRC", [20] = "UnsupReq",
 	[21] = "ACSViol", [22] = "UncorrIntErr", [23] = "BlockedTLP", [24] = "AtomicOpBlocked",
 	[25] = "TLPBlockedErr", [26] = "PoisonTLPBlocked",
-};
-static const char *const correctable[32] = {
-	[0] = "RxErr", [6] = "BadTLP", [7] = "BadDLLP", [8] = "Rollover", [12] = "Timeout", [13] = "NonFatalErr",
-	[14] = "CorrIntErr", [15] = "HeaderOF",
-};
+} };
 static const char *const severities[] = { "correctable", "nonfatal", "fatal" };
-
-static void (*error_handler)(struct pci_dev *d, bool show);
-
-void pci_set_error_handler(void (*fn)(struct pci_dev *d, bool show))
-{
-	error_handler = fn;
-}
 
 static const char *name_of(unsigned e, unsigned bit)
 {
-	return e == PCI_ERROR_CORRECTABLE ? correctable[bit] : uncorrectable[bit];
+	return names[e != PCI_ERROR_CORRECTABLE][bit];
 }
 
 static u32 aer_read(const struct pci_dev *d, unsigned reg)
@@ -124,8 +116,7 @@ static void stop_all(const struct pci_dev *d, enum pci_error e, bool show)
 		if (pci_is_bridge(v) || !affected(v, d, e))
 			continue;
 		pci_set_master(v, false);
-		if (error_handler)
-			error_handler(v, show);
+		pci_above.error(v, show);
 	}
 }
 
@@ -239,12 +230,12 @@ static s64 show_counts(struct node *n, char *buf, size_t cap)
 	return (s64)MIN(len, cap);
 }
 
-bool pci_aer_nodes(struct pci_dev *d, const char *dir)
+bool pci_aer_nodes(struct pci_dev *d)
 {
 	static const struct node_ops ops = { .show = show_counts, .mode = 0444 };
 	bool ok = true;
 
 	for (unsigned e = 0; ok && d->aer && e < ARRAY_SIZE(severities); e++)
-		ok = node_addf(&ops, d, "%s/%s/aer_dev_%s", dir, d->name, severities[e]);
+		ok = node_addf(&ops, d, PCI_SYSFS "/%s/aer_dev_%s", d->name, severities[e]);
 	return ok;
 }

@@ -7,19 +7,12 @@
  */
 #include "pci/internal.h"
 
-static bool present(const struct pci_alias *out, unsigned n, u8 bus, u8 devfn)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (out[i].bus == bus && out[i].devfn == devfn)
-			return true;
-	return false;
-}
-
 static unsigned add(struct pci_alias *out, unsigned n, const struct pci_dev *d, u8 bus, u8 devfn,
 		    struct pci_dev *owner)
 {
-	if (present(out, n, bus, devfn))
-		return n;
+	for (unsigned i = 0; i < n; i++)
+		if (out[i].bus == bus && out[i].devfn == devfn)
+			return n;
 	if (n == PCI_MAX_ALIASES) {
 		log_warn("pci %s: more than %u requester ids; requests as %02x:%02x.%x are blocked", d->name,
 			 PCI_MAX_ALIASES, bus, devfn >> 3, devfn & 7);

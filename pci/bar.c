@@ -65,35 +65,27 @@ static unsigned bar_read(struct pci_dev *d, u16 regs, struct pci_bar *b, unsigne
 {
 	char which[] = { 'B', 'A', 'R', (char)('0' + i), 0 };
 	u16 off = (u16)(regs + 4 * i);
-	u32 low, high, mask_high, mask = probe(d, off, ~0u, &low);
-	bool is_64 = (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+	u32 low, high = 0, mask_high = 0, mask = probe(d, off, ~0u, &low);
+	bool io = low & PCI_BASE_ADDRESS_SPACE_IO;
+	u32 address = (u32)(io ? PCI_BASE_ADDRESS_IO_MASK : PCI_BASE_ADDRESS_MEM_MASK);
 
 	if (mask == 0 || mask == ~0u)
 		return 1;
-	if (low & PCI_BASE_ADDRESS_SPACE_IO) {
-		u32 m = mask & (u32)PCI_BASE_ADDRESS_IO_MASK;
-
-		b->io = true;
-		m |= m & 0xffff ? 0xffff0000 : 0; /* the upper half may be hard-wired to zero */
-		bar_set(d, which, b, low & (u32)PCI_BASE_ADDRESS_IO_MASK, m, 0xffffffff);
-		return 1;
-	}
-	b->prefetch = low & PCI_BASE_ADDRESS_MEM_PREFETCH;
-	low &= (u32)PCI_BASE_ADDRESS_MEM_MASK;
-	mask &= (u32)PCI_BASE_ADDRESS_MEM_MASK;
-	if (!is_64) {
-		bar_set(d, which, b, low, mask, 0xffffffff);
-		return 1;
-	}
-	if (i + 1 == n) {
+	b->io = io;
+	b->prefetch = !io && low & PCI_BASE_ADDRESS_MEM_PREFETCH;
+	b->mem64 = !io && (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+	if (b->mem64 && i + 1 == n) {
 		log_warn("pci %s: %s says 64 bits and is the last: not used", d->name, which);
 		return 1;
 	}
-	b->mem64 = true;
-	mask_high = probe(d, (u16)(off + 4), ~0u, &high);
-
-	bar_set(d, which, b, (u64)high << 32 | low, (u64)mask_high << 32 | mask, ~0ull);
-	return 2;
+	mask &= address;
+	if (io && mask & 0xffff)
+		mask |= 0xffff0000; /* the upper half may be hard-wired to zero */
+	if (b->mem64)
+		mask_high = probe(d, (u16)(off + 4), ~0u, &high);
+	bar_set(d, which, b, (u64)high << 32 | (low & address), (u64)mask_high << 32 | mask,
+		b->mem64 ? ~0ull : 0xffffffff);
+	return b->mem64 ? 2 : 1;
 }
 
 static void rom_read(struct pci_dev *d, u16 off)
@@ -149,7 +141,8 @@ bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b)
 
 struct pci_bar *pci_bar_of(struct pci_dev *d, unsigned i)
 {
-	return i < PCI_BARS ? &d->bar[i] : i == PCI_BARS ? &d->rom : &d->vf_bar[i - PCI_BARS - 1];
+	return i < PCI_BARS ? &d->bar[i] : i == PCI_BARS ? &d->rom : i < PCI_REGIONS ? &d->vf_bar[i - PCI_BARS - 1] :
+	       &d->window[i - PCI_REGIONS];
 }
 
 bool pci_bar_owns_pages(const struct pci_dev *d, unsigned i)

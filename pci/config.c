@@ -40,14 +40,14 @@ static u32 vf_ids(const struct pci_dev *d, u16 off, unsigned size)
 	return (u32)(ids >> 8 * off & GENMASK(8 * size - 1, 0));
 }
 
-static u32 dev_read(const struct pci_dev *d, u16 off, unsigned size)
+u32 pci_read(const struct pci_dev *d, u16 off, unsigned size)
 {
 	if (d->pf && off <= PCI_DEVICE_ID + 1 && inside(d, off, size))
 		return vf_ids(d, off, size);
 	return inside(d, off, size) ? pci_cfg_read(d->segment, d->bus, d->devfn, off, size) : ~0u;
 }
 
-static void dev_write(const struct pci_dev *d, u16 off, unsigned size, u32 v)
+void pci_write(const struct pci_dev *d, u16 off, unsigned size, u32 v)
 {
 	if (inside(d, off, size))
 		pci_cfg_write(d->segment, d->bus, d->devfn, off, size, v);
@@ -56,11 +56,11 @@ static void dev_write(const struct pci_dev *d, u16 off, unsigned size, u32 v)
 #define ACCESSORS(bits)                                                           \
 	u##bits pci_read##bits(const struct pci_dev *d, u16 off)                   \
 	{                                                                          \
-		return (u##bits)dev_read(d, off, bits / 8);                        \
+		return (u##bits)pci_read(d, off, bits / 8);                        \
 	}                                                                          \
 	void pci_write##bits(const struct pci_dev *d, u16 off, u##bits v)          \
 	{                                                                          \
-		dev_write(d, off, bits / 8, v);                                    \
+		pci_write(d, off, bits / 8, v);                                    \
 	}
 ACCESSORS(8)
 ACCESSORS(16)

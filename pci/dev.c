@@ -46,13 +46,11 @@ static bool ext_clear(const struct pci_dev *d, u16 id, u16 reg, u16 bits)
 	return set;
 }
 
-static void quiesce(const struct pci_dev *d)
+static void quiesce(struct pci_dev *d)
 {
 	pci_update16(d, PCI_COMMAND, PCI_COMMAND_MASTER, PCI_COMMAND_INTX_DISABLE);
-	if (d->cap_msi)
-		pci_update16(d, d->cap_msi + PCI_MSI_FLAGS, PCI_MSI_FLAGS_ENABLE, 0);
-	if (d->cap_msix)
-		pci_update16(d, d->cap_msix + PCI_MSIX_FLAGS, PCI_MSIX_FLAGS_ENABLE, 0);
+	pci_msi_disable(d);
+	pci_msix_disable(d);
 	if (d->cap_pcie)
 		pci_update16(d, d->cap_pcie + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PHANTOM, 0);
 	(void)ext_clear(d, PCI_EXT_CAP_ID_ATS, PCI_ATS_CTRL, PCI_ATS_CTRL_ENABLE);

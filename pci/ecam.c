@@ -113,15 +113,6 @@ bool pci_ecam_overlaps(paddr_t pa, u64 size)
 	return false;
 }
 
-static bool overlaps_window(const struct acpi_mcfg_entry *e)
-{
-	for (unsigned i = 0; i < nwindows; i++)
-		if (windows[i].segment == e->segment && e->bus_first <= windows[i].bus_last &&
-		    windows[i].bus_first <= e->bus_last)
-			return true;
-	return false;
-}
-
 static const char *entry_refused(const struct acpi_mcfg_entry *e, paddr_t base, u64 size)
 {
 	if (e->bus_last < e->bus_first)
@@ -132,36 +123,32 @@ static const char *entry_refused(const struct acpi_mcfg_entry *e, paddr_t base, 
 		return "it goes beyond the address space";
 	if (frame_is_ram(base) || frame_is_ram(base + size - 1))
 		return "it lies in RAM";
-	if (overlaps_window(e))
-		return "an entry before it has these buses";
+	for (unsigned i = 0; i < nwindows; i++)
+		if (windows[i].segment == e->segment && e->bus_first <= windows[i].bus_last &&
+		    windows[i].bus_first <= e->bus_last)
+			return "an entry before it has these buses";
 	return NULL;
 }
 
 static void window_add(const struct acpi_mcfg_entry *e)
 {
-	struct ecam_window *w = &windows[nwindows];
-	paddr_t base = e->base + e->bus_first * ECAM_BUS_SIZE;
-	u64 size = ((u64)e->bus_last - e->bus_first + 1) * ECAM_BUS_SIZE;
-	const char *why = entry_refused(e, base, size);
+	struct ecam_window w = { .base = e->base + e->bus_first * ECAM_BUS_SIZE, .segment = e->segment,
+				 .size = ((u64)e->bus_last - e->bus_first + 1) * ECAM_BUS_SIZE,
+				 .bus_first = e->bus_first, .bus_last = e->bus_last };
+	const char *why = entry_refused(e, w.base, w.size);
 
 	if (!why) {
-		w->map = arch_map_uncached(base, size);
-		if (!w->map)
-			why = "it cannot be mapped";
+		w.map = arch_map_uncached(w.base, w.size);
+		why = w.map ? NULL : "it cannot be mapped";
 	}
 	if (why) {
 		log_err("pci: MCFG entry 0x%llx segment %04x buses %02x-%02x is not used: %s",
 			(unsigned long long)e->base, e->segment, e->bus_first, e->bus_last, why);
 		return;
 	}
-	w->base = base;
-	w->size = size;
-	w->segment = e->segment;
-	w->bus_first = e->bus_first;
-	w->bus_last = e->bus_last;
-	nwindows++;
-	log_info("pci: ECAM 0x%llx, segment %04x, buses %02x-%02x", (unsigned long long)base, e->segment,
-		 e->bus_first, e->bus_last);
+	windows[nwindows++] = w;
+	log_info("pci: ECAM 0x%llx, segment %04x, buses %02x-%02x", (unsigned long long)w.base, w.segment, w.bus_first,
+		 w.bus_last);
 }
 
 /* One range for each segment, however many entries describe it: a bridge may lead from one to another. */

@@ -14,13 +14,13 @@
 #include "pci/internal.h"
 
 struct pci_list pci_devices = TAILQ_HEAD_INITIALIZER(pci_devices);
-static unsigned nfunctions;
 
 #define READY_MS 5000 /* for all functions of a segment together; 6.6.1 gives one second after a reset */
 
 struct scan {
 	u16 segment;
 	u8 last;
+	unsigned nfunctions;
 	struct pci_dev *owner[256];  /* the innermost bridge that is followed and has this bus in its range */
 	bool scanned[256];
 	bool claimed[256];           /* by a bridge that is not followed: no root bus either */
@@ -77,38 +77,29 @@ static void bridge_follow(struct scan *s, struct pci_dev *d)
 		s->owner[b] = d;
 }
 
-/* 2.3.1: vendor 1 stands for "not ready yet". Who never is, is left alone: nobody gets it, and all it sends is blocked. */
-static bool answers(struct scan *s, u8 bus, u8 devfn)
+/* Who never gets ready is left alone: nobody gets it, and all it sends is blocked. */
+static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
 {
+	struct pci_dev *d;
 	u16 vendor;
+	int err;
 
+	*out = NULL;
 	while ((vendor = (u16)pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4)) == PCI_CRS_VENDOR &&
 	       arch_now_ns() < s->patience)
 		pci_wait_ms(10);
 	if (vendor == PCI_CRS_VENDOR)
 		log_warn("pci %04x:%02x:%02x.%x: not ready after %u s: it is left alone", s->segment, bus, devfn >> 3,
 			 devfn & 7, READY_MS / 1000);
-	return vendor != 0xffff && vendor != PCI_CRS_VENDOR;
-}
-
-static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
-{
-	int err;
-	struct pci_dev *d = NULL;
-
-	*out = NULL;
-	if (!answers(s, bus, devfn))
-		return 0;
-	if (nfunctions == PCI_MAX_FUNCTIONS) {
-		log_err("pci: more than %u functions: %04x:%02x:%02x.%x is left alone", PCI_MAX_FUNCTIONS,
-			s->segment, bus, devfn >> 3, devfn & 7);
-		return 0;
-	}
 	d = pci_dev_read(s->segment, bus, devfn, parent, &err);
 	if (!d)
 		return err;
+	if (s->nfunctions++ >= PCI_MAX_FUNCTIONS) {
+		log_err("pci: more than %u functions: %s is left alone", PCI_MAX_FUNCTIONS, d->name);
+		pci_dev_free(d);
+		return 0;
+	}
 	pci_list_insert(d);
-	nfunctions++;
 	*out = d;
 	return 0;
 }
@@ -219,18 +210,6 @@ int pci_scan(u16 segment, u8 bus_first, u8 bus_last)
 			err = tree_scan(s, b);
 	kfree(s);
 	return err;
-}
-
-void pci_forget_all(void)
-{
-	struct pci_dev *d;
-
-	while ((d = TAILQ_FIRST(&pci_devices))) {
-		TAILQ_REMOVE(&pci_devices, d, link);
-		pci_dev_free(d);
-	}
-	pci_withdrawn_forget();
-	nfunctions = 0;
 }
 
 struct pci_dev *pci_find(u16 segment, u8 bus, u8 devfn)

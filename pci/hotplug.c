@@ -13,7 +13,7 @@
 
 TAILQ_HEAD(pci_watcher_list, pci_watcher);
 static struct pci_watcher_list watchers = TAILQ_HEAD_INITIALIZER(watchers);
-static struct pci_list withdrawn = TAILQ_HEAD_INITIALIZER(withdrawn);
+struct pci_list pci_withdrawn = TAILQ_HEAD_INITIALIZER(pci_withdrawn);
 static struct mutex hot_lock = MUTEX_INIT(hot_lock);
 
 void pci_watch(struct pci_watcher *w)
@@ -26,12 +26,12 @@ static struct pci_dev *take_over(struct pci_dev *d)
 {
 	struct pci_dev *old;
 
-	TAILQ_FOREACH(old, &withdrawn, gone)
+	TAILQ_FOREACH(old, &pci_withdrawn, gone)
 		if (old->segment == d->segment && pci_rid(old) == pci_rid(d))
 			break;
 	if (!old)
 		return d;
-	TAILQ_REMOVE(&withdrawn, old, gone);
+	TAILQ_REMOVE(&pci_withdrawn, old, gone);
 	if (old == d)
 		return d;
 	d->iommu_unit = old->iommu_unit;
@@ -48,7 +48,7 @@ static struct pci_dev *take_over(struct pci_dev *d)
 static void retire(struct pci_dev *d)
 {
 	TAILQ_REMOVE(&pci_devices, d, link);
-	TAILQ_INSERT_TAIL(&withdrawn, d, gone);
+	TAILQ_INSERT_TAIL(&pci_withdrawn, d, gone);
 }
 
 static bool listed(const struct pci_dev *d)
@@ -56,59 +56,67 @@ static bool listed(const struct pci_dev *d)
 	return pci_find(d->segment, d->bus, d->devfn) == d;
 }
 
-int pci_dev_publish(struct pci_dev **dev)
+#define NOT_THERE 1 /* nothing is done */
+
+static int publish(struct pci_dev **dev)
 {
 	struct pci_watcher *w;
 	struct pci_dev *d;
 	int ret;
 
-	mutex_lock(&hot_lock);
-	if ((*dev)->pf && !listed((*dev)->pf)) { /* it was taken out meanwhile */
-		mutex_unlock(&hot_lock);
-		return -ENODEV;
-	}
+	guard_mutex(&hot_lock);
+	if ((*dev)->pf && !listed((*dev)->pf)) /* it was taken out meanwhile */
+		return NOT_THERE;
 	d = *dev = take_over(*dev);
 	pci_list_insert(d);
 	pci_bars_assign(d); /* in the list: its BARs are not to lie over each other */
 	ret = pci_sysfs_add(d);
-	TAILQ_FOREACH(w, &watchers, link) {
-		if (!ret)
-			ret = w->added(d);
-		if (ret)
-			break;
-	}
-	if (ret) {
-		while (w && (w = TAILQ_PREV(w, pci_watcher_list, link)))
-			(void)!w->removed(d); /* nobody had time to take it */
-		retire(d);
-		log_err("pci %s: cannot be used (error %d)", d->name, -ret);
-	}
-	mutex_unlock(&hot_lock);
-	if (ret)
-		pci_sysfs_remove(d);
+	for (w = TAILQ_FIRST(&watchers); w && !ret; w = ret ? w : TAILQ_NEXT(w, link))
+		ret = w->added(d);
+	if (!ret)
+		return 0;
+	while (w && (w = TAILQ_PREV(w, pci_watcher_list, link)))
+		(void)!w->removed(d); /* nobody had time to take it */
+	retire(d);
+	log_err("pci %s: cannot be used (error %d)", d->name, -ret);
 	return ret;
+}
+
+/* Names go without the lock: that waits for a store that may want it. */
+int pci_dev_publish(struct pci_dev **d)
+{
+	int ret = publish(d);
+
+	if (ret < 0)
+		pci_sysfs_remove(*d);
+	return ret == NOT_THERE ? -ENODEV : ret;
+}
+
+static int withdraw(struct pci_dev *d)
+{
+	struct pci_watcher *w, *last = TAILQ_LAST(&watchers, pci_watcher_list);
+
+	guard_mutex(&hot_lock);
+	if (!listed(d)) /* a virtual function whose slot went with all that was in it */
+		return NOT_THERE;
+	for (w = last; w; w = TAILQ_PREV(w, pci_watcher_list, link)) {
+		int ret = w->removed(d);
+
+		BUG_ON(ret && w != last);
+		if (ret)
+			return ret;
+	}
+	retire(d);
+	return 0;
 }
 
 int pci_dev_withdraw(struct pci_dev *d)
 {
-	struct pci_watcher *w, *last = TAILQ_LAST(&watchers, pci_watcher_list);
-	int ret = 0;
+	int ret = withdraw(d);
 
-	mutex_lock(&hot_lock);
-	if (!listed(d)) { /* a virtual function whose slot went with all that was in it */
-		mutex_unlock(&hot_lock);
-		return 0;
-	}
-	for (w = last; w && !ret; w = TAILQ_PREV(w, pci_watcher_list, link)) {
-		ret = w->removed(d);
-		BUG_ON(ret && w != last);
-	}
 	if (!ret)
-		retire(d);
-	mutex_unlock(&hot_lock);
-	if (!ret)
-		pci_sysfs_remove(d); /* without the lock: it waits for a store that may want it */
-	return ret;
+		pci_sysfs_remove(d);
+	return ret == NOT_THERE ? 0 : ret;
 }
 
 bool pci_withdrawn_any(const struct pci_dev *port, pci_let_go_fn *let_go)
@@ -116,19 +124,8 @@ bool pci_withdrawn_any(const struct pci_dev *port, pci_let_go_fn *let_go)
 	struct pci_dev *d;
 	bool found = false;
 
-	mutex_lock(&hot_lock);
-	TAILQ_FOREACH(d, &withdrawn, gone)
+	guard_mutex(&hot_lock);
+	TAILQ_FOREACH(d, &pci_withdrawn, gone)
 		found |= pci_is_below(d, port) && let_go(d, PCI_LOOK);
-	mutex_unlock(&hot_lock);
 	return found;
-}
-
-void pci_withdrawn_forget(void)
-{
-	struct pci_dev *d;
-
-	while ((d = TAILQ_FIRST(&withdrawn))) {
-		TAILQ_REMOVE(&withdrawn, d, gone);
-		pci_dev_free(d);
-	}
 }

@@ -5,65 +5,44 @@
  * a panic takes them all away again.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "kernel/initcall.h"
 #include "pci/internal.h"
 
 #define MAX_SEGMENTS 32
 
-struct line {
-	char text[256];
-	size_t len;
-};
+/* To the end of the text, as much as fits. */
+#define add(text, ...) ((void)snprintf((text) + strlen(text), LINE - strlen(text), __VA_ARGS__))
+#define LINE 256
 
-static void printf_like(2, 3) add(struct line *l, const char *fmt, ...)
-{
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(l->text + l->len, sizeof(l->text) - l->len, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		l->len = MIN(l->len + (size_t)n, sizeof(l->text) - 1);
-}
-
-/* Resizable BARs (7.8.6) stay as firmware left them: which sizes they could have, bit 0 for 1 MiB. */
-static void add_rebars(const struct pci_dev *d, struct line *l)
+static void describe(const struct pci_dev *d, char *text)
 {
 	u16 cap = pci_find_ext_cap(d, PCI_EXT_CAP_ID_REBAR);
 	unsigned n = cap ? FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, cap + PCI_REBAR_CTRL)) : 0;
 
-	for (u16 at = cap; n && at + 12 <= PCI_CFG_EXPRESS; n--, at += 8)
-		add(l, ", BAR%u resizable (sizes 0x%x)", pci_read8(d, at + PCI_REBAR_CTRL) & PCI_REBAR_CTRL_BAR_IDX,
-		    pci_read32(d, at + PCI_REBAR_CAP) >> 4);
-}
-
-static void describe(const struct pci_dev *d, struct line *l)
-{
-	add(l, "pci %s [%04x:%04x] %06x %s", d->name, d->vendor, d->device, d->class, pci_type_name(d));
+	snprintf(text, LINE, "pci %s [%04x:%04x] %06x %s", d->name, d->vendor, d->device, d->class, pci_type_name(d));
 	if (pci_is_bridge(d) && d->secondary)
-		add(l, ", buses %02x-%02x", d->secondary, d->subordinate);
+		add(text, ", buses %02x-%02x", d->secondary, d->subordinate);
 	for (unsigned i = 0; i < PCI_BARS; i++) {
 		const struct pci_bar *b = &d->bar[i];
 
 		if (b->want)
-			add(l, ", BAR%u %s 0x%llx+0x%llx", i, b->io ? "io" : b->mem64 ? "mem64" : "mem32",
+			add(text, ", BAR%u %s 0x%llx+0x%llx", i, b->io ? "io" : b->mem64 ? "mem64" : "mem32",
 			    (unsigned long long)b->base, (unsigned long long)b->want);
 	}
 	if (d->cap_msi)
-		add(l, ", MSI %u", d->msi_vectors);
+		add(text, ", MSI %u", d->msi_vectors);
 	if (d->msix_vectors)
-		add(l, ", MSI-X %u", d->msix_vectors);
-	if (d->cap_acs)
-		add(l, ", ACS");
-	if (pci_reset_method[PCI_RESET_FLR].has(d) || pci_reset_method[PCI_RESET_AF_FLR].has(d))
-		add(l, ", FLR");
-	if (d->ari)
-		add(l, ", ARI");
-	if (d->vmd)
-		add(l, ", a VMD: the drives behind it are its own, send under its id and go with it");
-	add_rebars(d, l);
+		add(text, ", MSI-X %u", d->msix_vectors);
+	add(text, "%s%s%s%s", d->cap_acs ? ", ACS" : "",
+	    pci_reset_method[PCI_RESET_FLR].has(d) || pci_reset_method[PCI_RESET_AF_FLR].has(d) ? ", FLR" : "",
+	    d->ari ? ", ARI" : "",
+	    d->vmd ? ", a VMD: the drives behind it are its own, send under its id and go with it" : "");
+	/* Resizable BARs (7.8.6) stay as firmware left them: which sizes they could have, bit 0 for 1 MiB. */
+	for (u16 at = cap; n && at + 12 <= PCI_CFG_EXPRESS; n--, at += 8)
+		add(text, ", BAR%u resizable (sizes 0x%x)", pci_read8(d, at + PCI_REBAR_CTRL) & PCI_REBAR_CTRL_BAR_IDX,
+		    pci_read32(d, at + PCI_REBAR_CAP) >> 4);
 }
 
 static void panic_quiet(void)
@@ -91,10 +70,10 @@ static int pci_init(void)
 	}
 	pci_bars_check();
 	pci_for_each(d) {
-		struct line l = { .len = 0 };
+		char text[LINE];
 
-		describe(d, &l);
-		log_info("%s", l.text);
+		describe(d, text);
+		log_info("%s", text);
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@
 #define PCI_CLASS_HOST_BRIDGE 0x0600 /* Code and ID Assignment 1.7 */
 #define PCI_CLASS_RAID 0x0104
 #define PCI_REGIONS (2 * PCI_BARS + 1) /* BARs, the ROM, BARs of virtual functions */
-#define PCI_MAX_FUNCTIONS 4096 /* in the whole machine; more are named and left alone */
+#define PCI_MAX_FUNCTIONS 4096 /* of a segment; more are named and left alone */
 
 /* Is it this bridge, or somewhere below it? */
 static inline bool pci_is_below(const struct pci_dev *d, const struct pci_dev *bridge)
@@ -26,6 +26,9 @@ static inline bool pci_is_below(const struct pci_dev *d, const struct pci_dev *b
 /* ---- config.c: the ops, raw ------------------------------------------------------------------*/
 u32 pci_cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size);
 void pci_cfg_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v);
+/* Of a function; size 1, 2, 4. What is not inside its config space reads as ones, and is not written. */
+u32 pci_read(const struct pci_dev *d, u16 off, unsigned size);
+void pci_write(const struct pci_dev *d, u16 off, unsigned size, u32 v);
 /* Change bits of a 16-bit register; writes only when something changes. */
 void pci_update16(const struct pci_dev *d, u16 off, u16 clear, u16 set);
 
@@ -44,8 +47,6 @@ bool pci_ecam_overlaps(paddr_t pa, u64 size);
 int pci_scan(u16 segment, u8 bus_first, u8 bus_last);
 /* Enter a function at its place in address order. */
 void pci_list_insert(struct pci_dev *d);
-/* Take every function off the list and free it: for tests, and only before anybody else holds one. */
-void pci_forget_all(void);
 
 /* ---- dev.c, caps.c, bar.c --------------------------------------------------------------------*/
 /* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
@@ -62,7 +63,7 @@ bool pci_link_up(const struct pci_dev *port);
 void pci_msix_check(struct pci_dev *d); /* after the BARs are known */
 void pci_bars_read(struct pci_dev *d);
 void pci_vf_bars_read(struct pci_dev *d); /* into vf_bar[], from the SR-IOV capability */
-/* Region i of PCI_REGIONS, and "BAR", "ROM" or "VF BAR". */
+/* Region i of PCI_REGIONS, or behind them a window; and "BAR", "ROM" or "VF BAR". */
 struct pci_bar *pci_bar_of(struct pci_dev *d, unsigned i);
 const char *pci_bar_kind(unsigned i);
 bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b);
@@ -77,10 +78,12 @@ void pci_windows_read(struct pci_dev *bridge);
 /* ---- hotplug.c -------------------------------------------------------------------------------*/
 /* Is a function open that left from below the port? */
 bool pci_withdrawn_any(const struct pci_dev *port, pci_let_go_fn *let_go);
-void pci_withdrawn_forget(void); /* as pci_forget_all() */
+extern struct pci_list pci_withdrawn; /* the structures of functions that left, for the next at their addresses */
 
 /* ---- sysfs.c ---------------------------------------------------------------------------------*/
 #define PCI_SYSFS "/sys/bus/pci/devices"
+/* What is written to a file as a number, in C's notation; above 2^63: something else. */
+u64 pci_number(const char *text);
 struct pci_attribute { const char *name; struct node_ops ops; };
 /* What a file that shows one field of the function writes. */
 #define PCI_SHOW(name, format, field)                                      \
@@ -112,6 +115,8 @@ int must_check pci_sriov_nodes(struct pci_dev *d);
 void pci_sriov_unlink(const struct pci_dev *vf);
 
 /* ---- acs.c, acs_options.c, quirks.c ----------------------------------------------------------*/
+/* Types that keep their functions apart with ACS, and need none when they have one function. */
+#define PCI_FUNCTION_TYPES (BIT(PCI_ENDPOINT) | BIT(PCI_LEGACY_ENDPOINT) | BIT(PCI_UPSTREAM) | BIT(PCI_RC_ENDPOINT))
 void pci_acs_enable(struct pci_dev *d);
 /* Does `pcie_acs_override` count this function, which has no ACS capability, as isolated? */
 bool pci_acs_overridden(const struct pci_dev *d);
@@ -127,18 +132,19 @@ enum {
 u8 pci_quirks_of(const struct pci_dev *d);
 
 /* ---- msi.c -----------------------------------------------------------------------------------*/
-/* Write the table again from what pci_msix_set() wrote; memory decode is on. Did it take it? */
-bool pci_msix_rewrite(struct pci_dev *d);
+/* Write the table again from what pci_msix_set() wrote; memory decode is on. */
+void pci_msix_rewrite(struct pci_dev *d);
+/* Does the table hold that, if MSI-X is on? */
+bool pci_msix_same(struct pci_dev *d);
 
 /* ---- saved.c ---------------------------------------------------------------------------------*/
-/* All but the command register, which is left with decode and bus mastering off. False: the MSI-X table did not
- * take what it held. */
-bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
+/* All but the command register, which is left with decode and bus mastering off. */
+void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s);
 u16 pci_saved_command(const struct pci_saved *s);
 /* Does everything read as it was put back, or, `identity`, is this the same function? what: if not. */
 bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool identity, char *what, size_t n);
 
-/* ---- reset_methods.c, reset_nvme.c, reset_sysfs.c --------------------------------------------*/
+/* ---- reset_methods.c, reset_nvme.c -----------------------------------------------------------*/
 struct pci_reset_method {
 	const char *name; /* as in reset_method */
 	bool (*has)(const struct pci_dev *d);
@@ -164,7 +170,7 @@ int must_check pci_reset_nodes(struct pci_dev *d);
 /* ---- aer.c -----------------------------------------------------------------------------------*/
 /* A function reports its errors from now on. */
 void pci_aer_init(struct pci_dev *d);
-bool pci_aer_nodes(struct pci_dev *d, const char *dir);
+bool pci_aer_nodes(struct pci_dev *d);
 
 /* ---- power.c ---------------------------------------------------------------------------------*/
 /* Sleep when there is a thread to sleep, else wait busily. */

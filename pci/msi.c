@@ -106,7 +106,7 @@ int pci_msix_enable(struct pci_dev *d)
 	/* All masked by the function while entries hold what the last owner left. */
 	pci_update16(d, flags, 0, PCI_MSIX_FLAGS_MASKALL | PCI_MSIX_FLAGS_ENABLE);
 	command = decode_on(d);
-	(void)pci_msix_rewrite(d);
+	pci_msix_rewrite(d);
 	decode_back(d, command);
 	pci_update16(d, flags, PCI_MSIX_FLAGS_MASKALL, 0);
 	return 0;
@@ -133,16 +133,26 @@ void pci_msix_set(struct pci_dev *d, unsigned i, const struct msi_msg *m)
 	decode_back(d, command);
 }
 
-bool pci_msix_rewrite(struct pci_dev *d)
+void pci_msix_rewrite(struct pci_dev *d)
+{
+	for (unsigned i = 0; d->msix_map && i < d->msix_vectors; i++)
+		entry_write(d, i, &d->msix_msgs[i]);
+}
+
+bool pci_msix_same(struct pci_dev *d)
 {
 	bool same = true;
+	u16 command;
 
-	for (unsigned i = 0; d->msix_map && i < d->msix_vectors; i++) {
+	if (!d->msix_map || !(pci_read16(d, d->cap_msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_ENABLE))
+		return true;
+	command = decode_on(d);
+	for (unsigned i = 0; i < d->msix_vectors; i++) {
 		const struct msi_msg *m = &d->msix_msgs[i];
 		volatile u32 *e = entry_of(d, i);
 
-		entry_write(d, i, m);
 		same &= e[PCI_MSIX_ENTRY_LOWER_ADDR / 4] == (u32)m->addr && e[PCI_MSIX_ENTRY_DATA / 4] == m->data;
 	}
+	decode_back(d, command);
 	return same;
 }

@@ -44,9 +44,7 @@ struct pci_bar {
 	bool io, mem64, prefetch;
 };
 
-/* Memory that a bridge forwards down: [base, end), empty when equal. */
 enum { PCI_WINDOW_MEM, PCI_WINDOW_PREF, PCI_WINDOWS };
-struct pci_window { u64 base, end; };
 
 struct iommu_group;
 struct pci_aer;
@@ -66,7 +64,7 @@ struct pci_dev {
 	struct pci_dev *pf;         /* of a virtual function: the physical one */
 	struct pci_sriov *sriov;    /* of a physical function that can have virtual ones (pci/sriov.c) */
 	u8 secondary, subordinate;  /* bridges */
-	struct pci_window window[PCI_WINDOWS]; /* bridges */
+	struct pci_bar window[PCI_WINDOWS]; /* bridges: memory that they forward down */
 	bool ari;                   /* a port: what is below is one device of up to 256 functions (6.13) */
 	bool vmd;                   /* Intel VMD: drives behind it send under its id and are nobody else's */
 	u16 cfg_size;               /* 256 or 4096 */
@@ -221,12 +219,20 @@ bool pci_intx_asserted(const struct pci_dev *d);
 void pci_intx_mask(const struct pci_dev *d, bool masked);
 int pci_intx_init(void);
 
+/* ---- what the folders above are asked to do; theirs to set, at start -------------------------*/
+extern struct pci_above {
+	/* Around each reset, with the device's lock held: before, when it is no bus master any more, and after,
+	 * when it answers and its config space is put back, before it is bus master; not after a reset that killed it.
+	 * Who puts a function to sleep calls it before; pci_power_on() does when it is back. */
+	void (*reset)(struct pci_dev *d, bool before);
+	/* A write to `reset`: who has handed the function out takes it from its users first. */
+	int (*reset_file)(struct pci_dev *d);
+	/* In interrupt context, for every function that an uncorrectable error, its own or another's, cost its bus
+	 * mastering. show: it may have a line in the log. */
+	void (*error)(struct pci_dev *d, bool show);
+} pci_above;
+
 /* ---- reset ----------------------------------------------------------------------------------*/
-/* Called around each reset with the device's lock held: before, when it is no bus master any more, and after,
- * when it answers and its config space is put back, before it is bus master; not after a reset that killed it. */
-void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before));
-/* The same for who puts a function to sleep (before it goes); pci_power_on() tells when it is back. */
-void pci_reset_notify(struct pci_dev *d, bool before);
 /* By the methods that reset_method names, in its order; one that says done and kept the function's
  * state counts as none.  Saves config, shuts an NVMe controller down, stops bus mastering, awaits
  * what is in flight, resets, polls with deadlines, puts config back (message interrupts and command
@@ -240,16 +246,11 @@ unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap
 /* Secondary bus reset of such a set without bridges, else -ENOTTY. Errors as of pci_reset(), the first;
  * the others are put back all the same. */
 int must_check pci_reset_bus(struct pci_dev *const *set, unsigned n);
-/* What a write to `reset` calls: who has handed the function out takes it from its users first. */
-void pci_set_reset_user(int (*fn)(struct pci_dev *d));
 /* Power state D0 with the 10 ms wait; 0 or -EIO. */
 int must_check pci_power_on(struct pci_dev *d);
 
 /* ---- errors (6.2) ---------------------------------------------------------------------------*/
 enum pci_error { PCI_ERROR_CORRECTABLE, PCI_ERROR_NONFATAL, PCI_ERROR_FATAL };
-/* Called in interrupt context for every function that an uncorrectable error, its own or another's,
- * cost its bus mastering. show: it may have a line in the log. */
-void pci_set_error_handler(void (*fn)(struct pci_dev *d, bool show));
 /* A root port or event collector that keeps errors; it reports what comes from below when it is started. */
 bool pci_aer_root(const struct pci_dev *d);
 void pci_aer_root_start(struct pci_dev *port);

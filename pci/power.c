@@ -67,7 +67,7 @@ int pci_power_on(struct pci_dev *d)
 	}
 	if (!(v & PCI_PM_CTRL_NO_SOFT_RESET))
 		pci_restore(d, &saved);
-	pci_reset_notify(d, false);
+	pci_above.reset(d, false);
 	return 0;
 }
 

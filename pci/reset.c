@@ -29,23 +29,16 @@ struct job {
 	bool marked; /* INTx was disabled before the reset */
 };
 
-static void (*reset_hook)(struct pci_dev *d, bool before);
-
-void pci_set_reset_hook(void (*fn)(struct pci_dev *d, bool before))
+static void nobody_told(struct pci_dev *, bool)
 {
-	reset_hook = fn;
 }
 
-void pci_reset_notify(struct pci_dev *d, bool before)
-{
-	if (reset_hook)
-		reset_hook(d, before);
-}
+struct pci_above pci_above = { .reset = nobody_told, .reset_file = pci_reset, .error = nobody_told };
 
 static void hook(struct pci_dev *d, bool before)
 {
 	d->resetting = before;
-	pci_reset_notify(d, before);
+	pci_above.reset(d, before);
 }
 
 static bool nothing_pending(const struct pci_dev *d)
@@ -89,7 +82,7 @@ static int recover(struct job *j, const char *method)
 {
 	struct pci_dev *d = j->d;
 	char what[80];
-	bool kept, msix;
+	bool kept;
 
 	if (!pci_wait_for(d, answers_or_dead, READY_MS) || !pci_dev_usable(d)) {
 		pci_dev_kill(d, "%s: no answer from config space within %u s", method, READY_MS / 1000);
@@ -101,11 +94,11 @@ static int recover(struct job *j, const char *method)
 		return -EIO;
 	}
 	kept = j->marked && pci_read16(d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
-	msix = pci_restore_registers(d, &j->saved);
+	pci_restore_registers(d, &j->saved);
 	hook(d, false);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(&j->saved));
 	snprintf(what, sizeof(what), "its MSI-X table");
-	if (!pci_saved_same(d, &j->saved, false, what, sizeof(what)) || !msix) {
+	if (!pci_saved_same(d, &j->saved, false, what, sizeof(what)) || !pci_msix_same(d)) {
 		pci_dev_kill(d, "%s: not as it was: %s", method, what);
 		return -EIO;
 	}

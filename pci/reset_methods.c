@@ -8,7 +8,8 @@
  * cleared.
  *
  * Starting one is all that is done here, waits that the method itself needs included; what comes
- * before and after is the same for all and stands in reset.c.
+ * before and after is the same for all and stands in reset.c.  Each function has a list of methods that are tried,
+ * which /sys shows and changes.
  */
 #include <stdio.h>
 
@@ -172,4 +173,106 @@ const struct pci_reset_method pci_reset_method[PCI_RESET_METHODS] = {
 bool pci_reset_has(const struct pci_dev *d, unsigned method)
 {
 	return !(exception_of(d).lacks & BIT(method)) && pci_reset_method[method].has(d);
+}
+
+/* ---- the list of a function, in Linux's syntax ---- */
+
+void pci_reset_methods_init(struct pci_dev *d)
+{
+	unsigned n = 0;
+
+	memset(d->reset_methods, 0, sizeof(d->reset_methods));
+	for (unsigned m = 1; m < PCI_RESET_METHODS; m++)
+		if (pci_reset_has(d, m))
+			d->reset_methods[n++] = (u8)m;
+}
+
+static unsigned method_by_name(const char *name, size_t len)
+{
+	for (unsigned m = 1; m < PCI_RESET_METHODS; m++)
+		if (strlen(pci_reset_method[m].name) == len && !memcmp(pci_reset_method[m].name, name, len))
+			return m;
+	return 0;
+}
+
+int pci_reset_methods_set(struct pci_dev *d, const char *text)
+{
+	static const char blanks[] = " \t\n\v\f\r";
+	u8 list[PCI_RESET_METHODS] = { 0 };
+	unsigned n = 0;
+	size_t len;
+
+	if (!strcmp(text, "default") || !strcmp(text, "default\n")) {
+		pci_reset_methods_init(d);
+		return 0;
+	}
+	for (text += strspn(text, blanks); *text; text += len + strspn(text + len, blanks)) {
+		unsigned m;
+
+		len = strcspn(text, blanks);
+		m = method_by_name(text, len);
+		if (!m || !pci_reset_has(d, m))
+			return refuse(-EINVAL, "%s: reset method '%.*s' is not %s", d->name, (int)MIN(len, 20u), text,
+				      m ? "supported by this function" : "known");
+		if (n == PCI_RESET_METHODS - 1)
+			return refuse(-EINVAL, "%s: too many reset methods", d->name);
+		list[n++] = (u8)m;
+	}
+	if (!n)
+		log_warn("pci %s: all reset methods were disabled by a program", d->name);
+	memcpy(d->reset_methods, list, sizeof(list));
+	return 0;
+}
+
+size_t pci_reset_methods_get(const struct pci_dev *d, char *buf, size_t cap)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < PCI_RESET_METHODS && d->reset_methods[i] && len < cap; i++)
+		len += (size_t)snprintf(buf + len, cap - len, "%s%s", i ? " " : "",
+					pci_reset_method[d->reset_methods[i]].name);
+	if (len && len < cap)
+		len += (size_t)snprintf(buf + len, cap - len, "\n");
+	return MIN(len, cap);
+}
+
+/* ---- /sys: reset_method, reset; of functions that have a method when they are found ---- */
+
+static s64 show_methods(struct node *n, char *buf, size_t cap)
+{
+	return (s64)pci_reset_methods_get(node_priv(n), buf, cap);
+}
+
+static s64 store_methods(struct node *n, const char *buf, size_t len)
+{
+	struct pci_dev *d = node_priv(n);
+	int err;
+
+	guard_mutex(&d->lock);
+	err = pci_reset_methods_set(d, buf);
+	return err ? err : (s64)len;
+}
+
+static s64 store_reset(struct node *n, const char *buf, size_t len)
+{
+	struct pci_dev *d = node_priv(n);
+	int err;
+
+	if (pci_number(buf) != 1)
+		return refuse(-EINVAL, "%s: only 1 can be written to reset", d->name);
+	err = pci_above.reset_file(d);
+	if (err)
+		return refuse(err, "%s: %s", d->name, pci_dev_usable(d) ? "no reset method that does anything" :
+									 d->why_broken);
+	return (s64)len;
+}
+
+int pci_reset_nodes(struct pci_dev *d)
+{
+	static const struct pci_attribute files[] = {
+		{ "reset_method", { .show = show_methods, .store = store_methods, .mode = 0644 } },
+		{ "reset", { .store = store_reset, .mode = 0200 } },
+	};
+
+	return !d->reset_methods[0] || pci_nodes_add(d, files, ARRAY_SIZE(files)) ? 0 : -ENOMEM;
 }

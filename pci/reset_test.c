@@ -162,6 +162,7 @@ static void hook(struct pci_dev *d, bool before)
 /* Who has state in the function is told before it goes, and when it can be put back. */
 static void test_hook(void **state)
 {
+	void (*was)(struct pci_dev *d, bool before) = pci_above.reset;
 	struct pci_dev *d;
 
 	(void)state;
@@ -169,7 +170,7 @@ static void test_hook(void **state)
 	model_express(f, PCI_ENDPOINT, true);
 	d = scan();
 	hook_before = hook_after = 0;
-	pci_set_reset_hook(hook);
+	pci_above.reset = hook;
 	assert_int_equal(pci_reset(d), 0);
 	assert_int_equal(hook_before, 1);
 	assert_int_equal(hook_after, 1);
@@ -179,7 +180,7 @@ static void test_hook(void **state)
 	f->reset = MODEL_RESET_STUCK;
 	assert_int_equal(pci_reset(d), -EIO);
 	assert_int_equal(hook_after, 2);
-	pci_set_reset_hook(NULL);
+	pci_above.reset = was;
 }
 
 /* ---- verification: every register that is put back, and every one that says who it is ---- */

@@ -98,21 +98,6 @@ static unsigned count_of(const struct pci_dev *d, const struct rule *rule, u16 b
 	return rule->space == MSI && rule->n ? 2u + d->msi_64 + (d->msi_maskable ? 1 : 0) : rule->n + 1u;
 }
 
-static u32 reg_read(const struct pci_dev *d, const struct pci_saved_reg *r)
-{
-	return r->size == 4 ? pci_read32(d, r->off) : r->size == 2 ? pci_read16(d, r->off) : pci_read8(d, r->off);
-}
-
-static void reg_write(const struct pci_dev *d, const struct pci_saved_reg *r, u32 v)
-{
-	if (r->size == 4)
-		pci_write32(d, r->off, v);
-	else if (r->size == 2)
-		pci_write16(d, r->off, (u16)v);
-	else
-		pci_write8(d, r->off, (u8)v);
-}
-
 void pci_save(struct pci_dev *d, struct pci_saved *s)
 {
 	u16 base = NONE;
@@ -128,31 +113,28 @@ void pci_save(struct pci_dev *d, struct pci_saved *s)
 
 			BUG_ON(s->n > PCI_MAX_SAVED);
 			*r = (struct pci_saved_reg){ (u16)(base + rule->off + k * rule->step), rule->size, (u8)i, 0 };
-			r->value = reg_read(d, r);
+			r->value = pci_read(d, r->off, r->size);
 		}
 	}
 }
 
 /* Memory decode is on when the table is written, whatever the command register was. */
-static bool msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
+static void msix_restore(struct pci_dev *d, const struct pci_saved_reg *r)
 {
-	bool same = true;
-
 	if (r->value & PCI_MSIX_FLAGS_ENABLE && d->msix_map) {
 		pci_write16(d, r->off, (u16)r->value | PCI_MSIX_FLAGS_MASKALL);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_INTX_DISABLE);
-		same = pci_msix_rewrite(d);
+		pci_msix_rewrite(d);
 		pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	}
 	pci_write16(d, r->off, (u16)r->value);
-	return same;
 }
 
-bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
+void pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 {
 	u16 sriov = base_of(d, SRIOV);
 	/* VFs that are on were not lost, and may be newer than what was saved; those that are not wanted stay off. */
-	bool vfs_on = sriov != NONE && pci_read16(d, sriov + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE, same = true;
+	bool vfs_on = sriov != NONE && pci_read16(d, sriov + PCI_SRIOV_CTRL) & PCI_SRIOV_CTRL_VFE;
 
 	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
 	for (unsigned i = 0; i + 1 < s->n; i++) {
@@ -166,20 +148,19 @@ bool pci_restore_registers(struct pci_dev *d, const struct pci_saved *s)
 		if (control && !(d->sriov && d->sriov->num))
 			value &= ~(PCI_SRIOV_CTRL_VFE | PCI_SRIOV_CTRL_MSE);
 		if (rule->space == MSIX)
-			same = msix_restore(d, r);
+			msix_restore(d, r);
 		else if (rule->keep)
-			reg_write(d, r, value);
+			pci_write(d, r->off, r->size, value);
 		if (control && value & PCI_SRIOV_CTRL_VFE)
 			pci_wait_ms(VF_SETTLE_MS);
 	}
-	return same;
 }
 
 void pci_restore(struct pci_dev *d, const struct pci_saved *s)
 {
 	if (d->header_type != PCI_HEADER_TYPE_NORMAL)
 		return;
-	(void)pci_restore_registers(d, s);
+	pci_restore_registers(d, s);
 	pci_write16(d, PCI_COMMAND, pci_saved_command(s));
 }
 
@@ -193,7 +174,7 @@ bool pci_saved_same(const struct pci_dev *d, const struct pci_saved *s, bool ide
 	for (unsigned i = 0; i < s->n; i++) {
 		const struct pci_saved_reg *r = &s->reg[i];
 		const struct rule *rule = &rules[r->rule];
-		u32 now = identity && rule->keep ? r->value : reg_read(d, r);
+		u32 now = identity && rule->keep ? r->value : pci_read(d, r->off, r->size);
 
 		if (!((now ^ r->value) & rule->same))
 			continue;

@@ -46,9 +46,9 @@ static u16 status_of(const struct pci_dev *port)
 	return pci_read16(port, port->cap_pcie + PCI_EXP_SLTSTA);
 }
 
-static bool present(const struct pci_slot *s)
+static bool present(const struct pci_dev *port)
 {
-	u16 status = status_of(s->port);
+	u16 status = status_of(port);
 
 	return status != 0xffff && status & PCI_EXP_SLTSTA_PDS;
 }
@@ -145,22 +145,25 @@ static int function_in(struct pci_slot *s, u8 fn, bool *multifunction)
 	return pci_dev_publish(&d);
 }
 
-/* 6.6.1: its first request comes 100 ms after its link, and it may take its time to answer (2.3.1: as vendor 1). */
-static int wait_ready(const struct pci_slot *s)
+static bool up_or_gone(const struct pci_dev *port)
 {
-	u64 end = arch_now_ns() + READY_MS * NS_PER_MS;
-	bool up = pci_link_up(s->port);
-	u16 vendor;
+	return pci_link_up(port) || !present(port);
+}
 
-	for (;;) {
-		pci_wait_ms(SETTLE_MS);
-		vendor = up ? (u16)pci_cfg_read(s->port->segment, s->port->secondary, 0, PCI_VENDOR_ID, 4) : 0;
-		if (vendor > 1 && vendor != 0xffff)
-			return 0;
-		if (arch_now_ns() >= end || !present(s))
-			return -ETIMEDOUT;
-		up = pci_link_up(s->port);
-	}
+static bool ready_or_gone(const struct pci_dev *port)
+{
+	u16 vendor = (u16)pci_cfg_read(port->segment, port->secondary, 0, PCI_VENDOR_ID, 4);
+
+	return (vendor > PCI_CRS_VENDOR && vendor != 0xffff && pci_link_up(port)) || !present(port);
+}
+
+/* 6.6.1: its first request comes 100 ms after its link, and it may take its time to answer. */
+static int wait_ready(const struct pci_dev *port)
+{
+	bool up = pci_wait_for(port, up_or_gone, READY_MS);
+
+	pci_wait_ms(SETTLE_MS);
+	return up && pci_wait_for(port, ready_or_gone, READY_MS) && present(port) ? 0 : -ETIMEDOUT;
 }
 
 static int all_in(struct pci_slot *s)
@@ -169,7 +172,7 @@ static int all_in(struct pci_slot *s)
 	int err = command(s, CHANGING);
 
 	if (!err)
-		err = wait_ready(s);
+		err = wait_ready(s->port);
 	if (!err)
 		err = command(s, RUNNING);
 	for (u8 fn = 0; !err && fn < (multifunction ? 8 : 1); fn++)
@@ -212,7 +215,7 @@ u64 pci_slot_step(struct pci_slot *s)
 	}
 	/* Out and in again since the last look is another device. */
 	if (s->state != SLOT_OFF &&
-	    (!present(s) || !pci_link_up(s->port) || events & ~(u32)PCI_EXP_SLTSTA_ABP)) {
+	    (!present(s->port) || !pci_link_up(s->port) || events & ~(u32)PCI_EXP_SLTSTA_ABP)) {
 		log_warn("slot of %s: its device is gone (events 0x%x, status 0x%04x)", s->port->name, events,
 			 status_of(s->port));
 		all_out(s, true);
@@ -229,7 +232,7 @@ u64 pci_slot_step(struct pci_slot *s)
 	if (s->state == SLOT_LEAVING)
 		return step_leaving(s, now);
 	if (events & (PCI_EXP_SLTSTA_ABP | PCI_EXP_SLTSTA_PDC))
-		s->settled = present(s) ? now + SETTLE_MS * NS_PER_MS : 0;
+		s->settled = present(s->port) ? now + SETTLE_MS * NS_PER_MS : 0;
 	return step_off(s, now);
 }
 
@@ -269,7 +272,7 @@ struct pci_slot *pci_slot_start(struct pci_dev *port, pci_let_go_fn *let_go)
 	pci_for_each(d)
 		if (ours(s, d))
 			s->state = SLOT_ON;
-	if (s->state == SLOT_ON && (!present(s) || !pci_link_up(s->port))) { /* as where firmware works the slots by other means */
+	if (s->state == SLOT_ON && (!present(s->port) || !pci_link_up(s->port))) { /* as where firmware works the slots by other means */
 		log_info("slot of %s: it says that it is empty, and is not: not watched", port->name);
 		kfree(s);
 		return NULL;

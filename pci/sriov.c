@@ -9,7 +9,6 @@
  * program has its group; they go only when none is open.  sriov_lock: one change at a time.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "kernel/file.h"
 #include "kernel/frames.h"
@@ -135,13 +134,18 @@ static int vfs_withdraw(struct pci_dev *pf, unsigned n)
 	return 0;
 }
 
-static void vfs_off(struct pci_dev *pf)
+/* Those that came, `n`, go, and with them all, unless one is open. */
+static int vfs_off(struct pci_dev *pf, unsigned n)
 {
 	struct pci_sriov *s = pf->sriov;
+	int ret = vfs_withdraw(pf, n);
 
+	if (ret)
+		return ret;
 	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, CTRL_ON, 0);
 	s->quiet_until = arch_now_ns() + PCI_SRIOV_QUIET_MS * NS_PER_MS;
 	s->num = 0;
+	return 0;
 }
 
 static int vfs_on(struct pci_dev *pf, unsigned n)
@@ -172,43 +176,31 @@ static int vfs_on(struct pci_dev *pf, unsigned n)
 		log_info("pci %s: %u virtual functions, %s to %s", pf->name, n, s->vf[0]->name, s->vf[n - 1]->name);
 		return 0;
 	}
-	if (!vfs_withdraw(pf, i))
-		vfs_off(pf);
+	(void)!vfs_off(pf, i); /* nobody had time to open one */
 	return ret;
 }
 
 int pci_sriov_set(struct pci_dev *d, unsigned n)
 {
 	struct pci_sriov *s = d->sriov;
-	int ret = 0;
 
 	if (n > s->total)
 		return refuse(-ERANGE, "%s can have %u VFs, not %u", d->name, s->total, n);
-	mutex_lock(&sriov_lock);
-	if (n && s->num && n != s->num) {
-		ret = refuse(-EBUSY, "%s has %u VFs already: write 0 first", d->name, s->num);
-	} else if (n != s->num && !option_bool("vfio_pci.enable_sriov", false)) {
-		ret = refuse(-ENOENT, "%s: VFs are made when the operator says vfio_pci.enable_sriov=1", d->name);
-	} else if (n > s->num) {
-		ret = vfs_on(d, n);
-	} else if (n < s->num) {
-		ret = vfs_withdraw(d, s->num);
-		if (!ret)
-			vfs_off(d);
-	}
-	mutex_unlock(&sriov_lock);
-	return ret;
+	guard_mutex(&sriov_lock);
+	if (n == s->num)
+		return 0;
+	if (n && s->num)
+		return refuse(-EBUSY, "%s has %u VFs already: write 0 first", d->name, s->num);
+	if (!option_bool("vfio_pci.enable_sriov", false))
+		return refuse(-ENOENT, "%s: VFs are made when the operator says vfio_pci.enable_sriov=1", d->name);
+	return n ? vfs_on(d, n) : vfs_off(d, s->num);
 }
 
 static s64 store_numvfs(struct node *n, const char *buf, size_t len)
 {
-	char *end;
-	unsigned long v = strtoul(buf, &end, 0);
-	int ret;
+	u64 v = pci_number(buf);
+	int ret = v > 0xffff ? -EINVAL : pci_sriov_set(node_priv(n), (unsigned)v);
 
-	if (end == buf || (*end && strcmp(end, "\n")) || *buf == '-' || v > 0xffff)
-		return -EINVAL;
-	ret = pci_sriov_set(node_priv(n), (unsigned)v);
 	return ret ? ret : (s64)len;
 }
 
@@ -218,28 +210,20 @@ PCI_SHOW(offset, "%u", sriov->offset)
 PCI_SHOW(stride, "%u", sriov->stride)
 PCI_SHOW(vf_device, "%x", sriov->vf_device)
 
-static bool link_add(const struct pci_dev *d, const char *name, const struct pci_dev *to)
-{
-	char target[32];
-
-	snprintf(target, sizeof(target), "../%s", to->name);
-	return node_symlinkf(target, PCI_SYSFS "/%s/%s", d->name, name);
-}
-
-static const char *virtfn_name(const struct pci_dev *vf, char name[16])
+/* The link to a VF, from its PF's folder. */
+static const char *virtfn_path(const struct pci_dev *vf, char path[64])
 {
 	unsigned i = pci_rid(vf) - vf_rid(vf->pf, 0), stride = vf->pf->sriov->stride;
 
-	snprintf(name, 16, "virtfn%u", i ? i / stride : 0);
-	return name;
+	snprintf(path, 64, PCI_SYSFS "/%s/virtfn%u", vf->pf->name, i ? i / stride : 0);
+	return path;
 }
 
 void pci_sriov_unlink(const struct pci_dev *vf)
 {
-	char path[64], name[16];
+	char path[64];
 
-	snprintf(path, sizeof(path), PCI_SYSFS "/%s/%s", vf->pf->name, virtfn_name(vf, name));
-	node_remove(path);
+	node_remove(virtfn_path(vf, path));
 }
 
 int pci_sriov_nodes(struct pci_dev *d)
@@ -251,10 +235,12 @@ int pci_sriov_nodes(struct pci_dev *d)
 		{ "sriov_stride", { .show = show_stride, .mode = 0444 } },
 		{ "sriov_vf_device", { .show = show_vf_device, .mode = 0444 } },
 	};
-	char name[16];
+	char path[64], vf[32], pf[32];
 	bool ok = !d->sriov || pci_nodes_add(d, files, ARRAY_SIZE(files));
 
-	if (ok && d->pf)
-		ok = link_add(d, "physfn", d->pf) && link_add(d->pf, virtfn_name(d, name), d);
-	return ok ? 0 : -ENOMEM;
+	if (!ok || !d->pf)
+		return ok ? 0 : -ENOMEM;
+	snprintf(vf, sizeof(vf), "../%s", d->name);
+	snprintf(pf, sizeof(pf), "../%s", d->pf->name);
+	return node_symlinkf(pf, PCI_SYSFS "/%s/physfn", d->name) && node_add_symlink(virtfn_path(d, path), vf) ? 0 : -ENOMEM;
 }

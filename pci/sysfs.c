@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * /sys/bus/pci/devices/BDF: what VFIO programs read before they open anything, in Linux's formats.
- * All is read only but `reset` and `reset_method` (pci/reset_sysfs.c); config space is shown as hardware
+ * All is read only but `reset` and `reset_method` (pci/reset_methods.c); config space is shown as hardware
  * has it, and written only through VFIO.  The link to the group is made by iommu/, which knows it.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "kernel/file.h"
 #include "kernel/initcall.h"
@@ -74,12 +75,9 @@ static s64 read_config(struct node *n, u64 off, void *buf, size_t len)
 		u16 reg = (u16)(off + done);
 		u32 v;
 
-		if (IS_ALIGNED(reg, 4) && len - done >= 4)
-			v = pci_read32(d, reg), step = 4;
-		else if (IS_ALIGNED(reg, 2) && len - done >= 2)
-			v = pci_read16(d, reg), step = 2;
-		else
-			v = pci_read8(d, reg), step = 1;
+		for (step = 4; !IS_ALIGNED(reg, step) || len - done < step; step /= 2)
+			;
+		v = pci_read(d, reg, (unsigned)step);
 		memcpy(out + done, &v, step);
 	}
 	return (s64)done;
@@ -98,6 +96,14 @@ static const struct pci_attribute attributes[] = {
 static const struct node_ops config_256 = { .bin_read = read_config, .bin_size = PCI_CFG_CONVENTIONAL, .mode = 0444 };
 static const struct node_ops config_4096 = { .bin_read = read_config, .bin_size = PCI_CFG_EXPRESS, .mode = 0444 };
 
+u64 pci_number(const char *text)
+{
+	char *end;
+	u64 v = strtoull(text, &end, 0);
+
+	return end == text || *text == '-' || (*end && strcmp(end, "\n")) ? ~0ull : v;
+}
+
 bool pci_nodes_add(struct pci_dev *d, const struct pci_attribute *a, unsigned n)
 {
 	bool ok = true;
@@ -109,15 +115,13 @@ bool pci_nodes_add(struct pci_dev *d, const struct pci_attribute *a, unsigned n)
 
 int pci_sysfs_add(struct pci_dev *d)
 {
-	static const char dir[] = PCI_SYSFS;
 	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
-	bool ok = node_addf(config, d, "%s/%s/config", dir, d->name);
+	bool ok = node_addf(config, d, PCI_SYSFS "/%s/config", d->name);
 
-	ok = ok && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) && !pci_reset_nodes(d);
-	ok = ok && pci_aer_nodes(d, dir);
+	ok = ok && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) && !pci_reset_nodes(d) && pci_aer_nodes(d);
 	/* Every function that is not a bridge is ours to hand out. */
 	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)
-		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", "%s/%s/driver", dir, d->name);
+		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", PCI_SYSFS "/%s/driver", d->name);
 	return ok ? pci_sriov_nodes(d) : -ENOMEM;
 }
 

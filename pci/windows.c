@@ -19,32 +19,29 @@
 #define LOW_END (4 * SZ_1G)
 #define HIGH_END BIT(39)     /* what CPUs with an IOMMU reach at least */
 #define CHIPSET_BASE 0xfc000000ull /* below 4 GiB, from here on: flash, IOAPIC, sideband registers */
+#define PCI_ALL_REGIONS (PCI_REGIONS + PCI_WINDOWS)
 #define STEP_SHIFT 20              /* windows are whole megabytes */
 
-static struct pci_window window_read(const struct pci_dev *d, u16 reg, u16 upper)
-{
-	u64 base = pci_read16(d, reg), limit = pci_read16(d, reg + 2);
-	struct pci_window w = { base >> 4 << STEP_SHIFT, ((limit >> 4) + 1) << STEP_SHIFT };
+/* Addresses to look for room in: [base, end). */
+struct room { u64 base, end; };
 
-	if (upper && (base & 15) == 1) { /* 64 bits */
-		w.base |= (u64)pci_read32(d, upper) << 32;
-		w.end += (u64)pci_read32(d, upper + 4) << 32;
+static struct pci_bar window_read(const struct pci_dev *d, u16 reg, u16 upper)
+{
+	u64 base = pci_read16(d, reg), limit = pci_read16(d, reg + 2), end = ((limit >> 4) + 1) << STEP_SHIFT;
+	bool is_64 = upper && (base & 15) == 1;
+
+	base = base >> 4 << STEP_SHIFT;
+	if (is_64) {
+		base |= (u64)pci_read32(d, upper) << 32;
+		end += (u64)pci_read32(d, upper + 4) << 32;
 	}
-	return w.base && w.base < w.end ? w : (struct pci_window){ 0, 0 };
+	return (struct pci_bar){ .base = base, .size = base && base < end ? end - base : 0 };
 }
 
 void pci_windows_read(struct pci_dev *d)
 {
 	d->window[PCI_WINDOW_MEM] = window_read(d, PCI_MEMORY_BASE, 0);
 	d->window[PCI_WINDOW_PREF] = window_read(d, PCI_PREF_MEMORY_BASE, PCI_PREF_BASE_UPPER32);
-}
-
-static void span(struct pci_window *w, u64 base, u64 end, bool high)
-{
-	if (base == end || (base >= LOW_END) != high)
-		return;
-	w->base = w->end ? MIN(w->base, base) : base;
-	w->end = MAX(w->end, high ? end : MIN(end, CHIPSET_BASE));
 }
 
 static bool nocrs(void)
@@ -66,36 +63,39 @@ static bool forwards_all(const struct pci_dev *d)
 }
 
 /* From the lowest to the highest address that a root bus is known to decode, on one side of 4 GiB. */
-static struct pci_window root_window(const struct pci_dev *d, bool high)
+static struct room root_room(const struct pci_dev *d, bool high)
 {
-	struct pci_window w = { 0, 0 };
+	struct room w = { LOW_END, HIGH_END };
 	struct pci_dev *e;
 
 	if (high && forwards_all(d)) {
-		w = (struct pci_window){ LOW_END, HIGH_END };
 		while (w.base < w.end && frames_in_map(w.base, w.end - w.base, true))
 			w.base += SZ_1G;
 		return w;
 	}
+	w = (struct room){ ~0ull, 0 };
 	pci_for_each(e) {
-		if (e->parent || e->segment != d->segment || e->bus != d->bus)
-			continue;
-		for (unsigned i = 0; i < PCI_REGIONS; i++)
-			if (!pci_bar_of(e, i)->io)
-				span(&w, pci_bar_of(e, i)->base, pci_bar_of(e, i)->base + pci_bar_of(e, i)->size, high);
-		for (unsigned k = 0; k < PCI_WINDOWS; k++)
-			span(&w, e->window[k].base, e->window[k].end, high);
+		for (unsigned i = 0; !e->parent && e->segment == d->segment && e->bus == d->bus && i < PCI_ALL_REGIONS; i++) {
+			const struct pci_bar *b = pci_bar_of(e, i);
+
+			if (b->io || !b->size || (b->base >= LOW_END) != high)
+				continue;
+			w.base = MIN(w.base, b->base);
+			w.end = MAX(w.end, high ? b->base + b->size : MIN(b->base + b->size, CHIPSET_BASE));
+		}
 	}
 	return w;
 }
 
-static struct pci_window above(const struct pci_dev *d, unsigned kind)
+static struct room room_of(const struct pci_dev *d, unsigned kind)
 {
-	struct pci_window w = { 0, ~0ull };
+	struct room w = { 0, ~0ull };
 
+	if (!d->parent)
+		return root_room(d, kind == PCI_WINDOW_PREF);
 	for (const struct pci_dev *up = d->parent; up; up = up->parent) {
 		w.base = MAX(w.base, up->window[kind].base);
-		w.end = MIN(w.end, up->window[kind].end);
+		w.end = MIN(w.end, up->window[kind].base + up->window[kind].size);
 	}
 	return w;
 }
@@ -107,18 +107,14 @@ static u64 met(const struct pci_dev *d, const struct pci_bar *b)
 
 	if (pci_bar_refused(b) || (!d->parent && frames_in_map(b->base, b->size, false)))
 		return ((b->base >> STEP_SHIFT) + 1) << STEP_SHIFT;
-	pci_for_each(e) {
-		for (unsigned i = 0; i < PCI_REGIONS; i++)
+	pci_for_each(e)
+		for (unsigned i = 0; i < (pci_is_below(d, e) ? PCI_REGIONS : PCI_ALL_REGIONS); i++)
 			if (pci_bars_meet(b, pci_bar_of(e, i)))
 				return pci_bar_of(e, i)->base + pci_bar_of(e, i)->size;
-		for (unsigned k = 0; k < PCI_WINDOWS && !pci_is_below(d, e); k++)
-			if (b->base < e->window[k].end && e->window[k].base < b->base + b->size)
-				return e->window[k].end;
-	}
 	return 0;
 }
 
-static u64 place_in(const struct pci_dev *d, struct pci_window w, bool mem64, u64 size, u64 align)
+static u64 place_in(const struct pci_dev *d, struct room w, bool mem64, u64 size, u64 align)
 {
 	struct pci_bar b = { .base = ALIGN_UP(w.base, align), .size = size };
 	u64 next;
@@ -142,8 +138,8 @@ static u64 place(const struct pci_dev *d, const struct pci_bar *kind, u64 size, 
 
 	align = MAX(align, (u64)PAGE_SIZE);
 	if (high)
-		at = place_in(d, d->parent ? above(d, PCI_WINDOW_PREF) : root_window(d, true), kind->mem64, size, align);
-	return at ? at : place_in(d, d->parent ? above(d, PCI_WINDOW_MEM) : root_window(d, false), kind->mem64, size, align);
+		at = place_in(d, room_of(d, PCI_WINDOW_PREF), kind->mem64, size, align);
+	return at ? at : place_in(d, room_of(d, PCI_WINDOW_MEM), kind->mem64, size, align);
 }
 
 /* Write a BAR, decode being off, and open the bridges above; did the register take it? */

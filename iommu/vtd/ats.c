@@ -137,7 +137,7 @@ void vtd_ats_init(void)
 	struct pci_dev *dev;
 	char name[16];
 
-	pci_set_reset_hook(ats_pause);
+	pci_above.reset = ats_pause;
 	while (word && *word) {
 		int n = (int)strcspn(word, ",");
 

@@ -10,6 +10,7 @@
 #include "iommu/iommu.h"
 #include "pci/internal.h"
 #include "tests/host/host.h"
+#include "tests/host/pci_model.h"
 #include "tools/host/lib/topo_out.h"
 
 #define FUNCTIONS 48 /* more only cost time */

@@ -323,6 +323,20 @@ void model_af(struct model_fn *f)
 	model_put(f, f->af + PCI_AF_CAP, 1, PCI_AF_CAP_TP | PCI_AF_CAP_FLR);
 }
 
+void pci_forget_all(void)
+{
+	struct pci_dev *d;
+
+	while ((d = TAILQ_FIRST(&pci_devices))) {
+		TAILQ_REMOVE(&pci_devices, d, link);
+		pci_dev_free(d);
+	}
+	while ((d = TAILQ_FIRST(&pci_withdrawn))) {
+		TAILQ_REMOVE(&pci_withdrawn, d, gone);
+		pci_dev_free(d);
+	}
+}
+
 unsigned model_pci_scan(void)
 {
 	struct pci_dev *d;

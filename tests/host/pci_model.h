@@ -66,6 +66,8 @@ void model_af(struct model_fn *f);
 void model_put(struct model_fn *f, u16 off, unsigned size, u32 v);
 u32 model_get(const struct model_fn *f, u16 off, unsigned size);
 
+/* Take every function off the list and free it: only before anybody else holds one. */
+void pci_forget_all(void);
 /* Install the ops, forget what was found before, and enumerate. Functions found. */
 unsigned model_pci_scan(void);
 /* Sees every config write before it takes effect; NULL: nobody. */

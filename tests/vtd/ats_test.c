@@ -186,17 +186,17 @@ static void test_reset(void **state)
 	start_ats("ats=01:00.0");
 	d = domain(RIG_NIC);
 	page = frame_alloc(SZ_4K);
-	pci_reset_notify(rig_dev[RIG_NIC], false); /* attached to nothing: nothing happens */
+	pci_above.reset(rig_dev[RIG_NIC], false); /* attached to nothing: nothing happens */
 	attach(d, RIG_NIC);
 	assert_int_equal(vtd_map(d, 0x7000, page, SZ_4K, PT_READ | PT_WRITE), 0);
 	assert_true(rig_dma(RIG_NIC, 0x7000, true, &pa));
-	pci_reset_notify(rig_dev[RIG_NIC], true);
+	pci_above.reset(rig_dev[RIG_NIC], true);
 	assert_int_equal(rig_ats[0x100], 0);
 	assert_int_equal(vm_in_flight(rig_unit[0], 0x100, 0, ~0ull), 0);
 	vm_device_mute(rig_unit[0], 0x100, true);
 	assert_int_equal(vtd_unmap(d, 0x7000, SZ_4K), 0);
 	vm_device_mute(rig_unit[0], 0x100, false);
-	pci_reset_notify(rig_dev[RIG_NIC], false);
+	pci_above.reset(rig_dev[RIG_NIC], false);
 	assert_int_equal(rig_ats[0x100], PCI_ATS_CTRL_ENABLE);
 	assert_false(rig_dma(RIG_NIC, 0x7000, true, &pa));
 	assert_false(rig_dev[RIG_NIC]->broken);
@@ -275,7 +275,7 @@ static void test_unit_fails(void **state)
 	d = domain(RIG_NIC);
 	attach(d, RIG_NIC);
 	vm_fail(rig_unit[0], VM_SILENT, ~0u);
-	pci_reset_notify(rig_dev[RIG_NIC], true);
+	pci_above.reset(rig_dev[RIG_NIC], true);
 	assert_true(to_vtd(d)->quarantined && vtd_dev_of(rig_dev[RIG_NIC])->unit->failed);
 	assert_int_equal(vtd_map(d, 0x7000, 0, SZ_4K, PT_READ), -EIO);
 	rig_group[RIG_NIC].domain = NULL;

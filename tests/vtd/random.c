@@ -166,10 +166,10 @@ static void do_reset(void)
 	unsigned v = (unsigned)rnd(DEVS);
 	bool ats = rig_dev[v]->ats && home[v] >= 0;
 
-	pci_reset_notify(rig_dev[v], true);
+	pci_above.reset(rig_dev[v], true);
 	check(!rig_ats[pci_rid(rig_dev[v])], "ATS is on during a reset");
 	do_unmap();
-	pci_reset_notify(rig_dev[v], false);
+	pci_above.reset(rig_dev[v], false);
 	check(!rig_ats[pci_rid(rig_dev[v])] == !ats, "ATS after a reset");
 }
 
