@@ -86,22 +86,24 @@ static int msr_exit(struct vcpu *v, bool write)
 /* MOV CRn, reg: 0f 22, the register in ModRM; for CR8 REX.R, or LOCK outside of 64-bit mode (APM 3). */
 static int cr_write(struct vcpu *v, bool cr8)
 {
+	struct insn_prefixes p;
 	struct guest_code c;
 	unsigned at;
 	u64 value;
 
 	guest_fetch(v, &c);
-	at = c.prefixes.length;
+	insn_prefixes(&p, c.byte, c.n, c.mode.bits);
+	at = p.length;
 	if (at + 3 > c.n || c.byte[at] != 0x0f || c.byte[at + 1] != 0x22)
 		return vcpu_emulation_error(v);
-	value = v->arch->gpr[(c.byte[at + 2] & 7) | (c.prefixes.rex & 1) << 3] & insn_mask(c.bits == 64 ? 8 : 4);
+	value = v->arch->gpr[(c.byte[at + 2] & 7) | (p.rex & 1) << 3] & insn_mask(c.mode.bits == 64 ? 8 : 4);
 	if (cr8 ? value > 15 : virt_ops->set_cr4(v->arch, value) != 0)
 		return inject(v, vcpu_exception_error(TRAP_GP, 0));
 	if (cr8) {
 		v->arch->cr8 = (u8)value;
 		lapic_set_cr8(&v->lapic, (u8)value);
 	}
-	guest_advance(v, at + 3);
+	guest_advance(v, &c.mode, at + 3);
 	return 1;
 }
 

@@ -109,8 +109,8 @@ static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned siz
 	return -EFAULT;
 }
 
-static int translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool write, gpa_t *gpa,
-		     struct guest_fault *f)
+int guest_translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool write, gpa_t *gpa,
+		    struct guest_fault *f)
 {
 	unsigned levels = m->efer & EFER_LMA ? m->cr4 & CR4_LA57 ? 5 : 4 : m->cr4 & CR4_PAE ? 3 : 2;
 	int r = -EAGAIN;
@@ -132,22 +132,15 @@ static int translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool
 	return r;
 }
 
-int guest_translate(struct vcpu *v, u64 linear, bool write, gpa_t *gpa, struct guest_fault *f)
-{
-	struct vcpu_mode m;
-
-	virt_ops->get_mode(v->arch, &m);
-	return translate(v, &m, linear, write, gpa, f);
-}
-
-int guest_copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f)
+int guest_copy(struct vcpu *v, const struct vcpu_mode *m, u64 linear, void *buf, size_t n, bool write,
+	       struct guest_fault *f)
 {
 	u8 *at = buf;
 
 	while (n) {
 		size_t part = MIN(n, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 		gpa_t gpa;
-		int r = guest_translate(v, linear, write, &gpa, f);
+		int r = guest_translate(v, m, linear, write, &gpa, f);
 
 		if (r)
 			return r;
@@ -160,58 +153,53 @@ int guest_copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, stru
 	return 0;
 }
 
-u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset)
+u64 guest_linear(struct vcpu *v, const struct vcpu_mode *m, unsigned seg, u64 offset)
 {
 	struct vcpu_segment s;
-	struct vcpu_mode m;
 
-	virt_ops->get_mode(v->arch, &m);
-	if (m.bits == 64 && seg != SEG_FS && seg != SEG_GS)
+	if (m->bits == 64 && seg != SEG_FS && seg != SEG_GS)
 		return offset;
 	virt_ops->get_segment(v->arch, seg, &s);
-	return m.bits == 64 ? s.base + offset : (u32)(s.base + offset);
+	return m->bits == 64 ? s.base + offset : (u32)(s.base + offset);
 }
 
 void guest_fetch(struct vcpu *v, struct guest_code *c)
 {
-	u64 linear = guest_linear(v, SEG_CS, v->arch->rip);
-	unsigned first = MIN(INSN_MAX, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 	struct guest_fault f;
-	struct vcpu_mode m;
+	unsigned first;
+	u64 linear;
 
-	c->n = 0;
-	if (!guest_copy(v, linear, c->byte, first, false, &f)) {
-		c->n = first;
-		if (first < INSN_MAX &&
-		    !guest_copy(v, linear + first, c->byte + first, INSN_MAX - first, false, &f))
-			c->n = INSN_MAX;
-	}
-	virt_ops->get_mode(v->arch, &m);
-	c->bits = m.bits;
-	insn_prefixes(&c->prefixes, c->byte, c->n, c->bits);
+	virt_ops->get_mode(v->arch, &c->mode);
+	linear = guest_linear(v, &c->mode, SEG_CS, v->arch->rip);
+	first = MIN(INSN_MAX, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+	c->n = guest_copy(v, &c->mode, linear, c->byte, first, false, &f) ? 0 : first;
+	if (c->n && first < INSN_MAX &&
+	    !guest_copy(v, &c->mode, linear + first, c->byte + first, INSN_MAX - first, false, &f))
+		c->n = INSN_MAX;
 }
 
-void guest_advance(struct vcpu *v, unsigned length)
+void guest_advance(struct vcpu *v, const struct vcpu_mode *m, unsigned length)
 {
 	u64 next = v->arch->rip + length;
-	struct vcpu_mode m;
 
-	virt_ops->get_mode(v->arch, &m);
-	vcpu_skip(v->arch, m.bits == 64 ? next : (u32)next);
+	vcpu_skip(v->arch, m->bits == 64 ? next : (u32)next);
 }
 
 bool guest_skip(struct vcpu *v, const char *op)
 {
-	unsigned n = strlen(op);
+	struct insn_prefixes p;
 	struct guest_code c;
+	unsigned at;
 
 	if (v->arch->exit.next_rip) {
 		vcpu_skip(v->arch, v->arch->exit.next_rip);
 		return true;
 	}
 	guest_fetch(v, &c);
-	if (c.prefixes.length + n > c.n || memcmp(c.byte + c.prefixes.length, op, n))
-		return false;
-	guest_advance(v, c.prefixes.length + n);
+	insn_prefixes(&p, c.byte, c.n, c.mode.bits);
+	for (at = p.length; *op; at++, op++)
+		if (at == c.n || c.byte[at] != (u8)*op)
+			return false;
+	guest_advance(v, &c.mode, at);
 	return true;
 }

@@ -39,6 +39,7 @@ static int string_exit(struct vcpu *v, bool in)
 	struct io_state *io = &v->io;
 	enum vcpu_gpr reg = in ? GPR_RDI : GPR_RSI;
 	unsigned source = SEG_DS;
+	struct insn_prefixes p;
 	struct guest_fault f;
 	struct guest_code c;
 	u64 count = 1;
@@ -49,23 +50,24 @@ static int string_exit(struct vcpu *v, bool in)
 	guest_fetch(v, &c);
 	if (!c.n)
 		return vcpu_emulation_error(v);
-	if (c.prefixes.seg != INSN_NO_REG)
-		source = c.prefixes.seg;
-	io->addr_size = insn_addr_size(&c.prefixes, c.bits);
+	insn_prefixes(&p, c.byte, c.n, c.mode.bits);
+	if (p.seg != INSN_NO_REG)
+		source = p.seg;
+	io->addr_size = insn_addr_size(&p, c.mode.bits);
 	if (io->rep)
 		count = reg_of_size(v, GPR_RCX, io->addr_size);
 	if (!count) {
 		vcpu_skip(v->arch, io->next_rip);
 		return 1;
 	}
-	io->linear = guest_linear(v, in ? SEG_ES : source, reg_of_size(v, reg, io->addr_size));
+	io->linear = guest_linear(v, &c.mode, in ? SEG_ES : source, reg_of_size(v, reg, io->addr_size));
 	io->count = 1;
 	/* Upward, up to the end of the guest's page. */
 	if (!(v->arch->rflags & RFLAGS_DF))
 		io->count = (u32)MAX(1, MIN(count, (PAGE_SIZE - (io->linear & (PAGE_SIZE - 1))) / io->size));
 	/* Reading consumes: make sure of the destination first. */
-	r = in ? guest_translate(v, io->linear, true, &gpa, &f)
-	       : guest_copy(v, io->linear, v->port_data, io->count * io->size, false, &f);
+	r = in ? guest_translate(v, &c.mode, io->linear, true, &gpa, &f)
+	       : guest_copy(v, &c.mode, io->linear, v->port_data, io->count * io->size, false, &f);
 	if (r)
 		return vcpu_access_error(v, r, &f);
 	return io_leave(v, in ? PENDING_INS : PENDING_OUT);
@@ -103,10 +105,12 @@ int io_complete(struct vcpu *v)
 {
 	const struct io_state *io = &v->io;
 	struct guest_fault f;
+	struct vcpu_mode m;
 	u64 value = 0;
 
 	if (v->pending == PENDING_INS) {
-		if (guest_copy(v, io->linear, v->port_data, io->count * io->size, true, &f))
+		virt_ops->get_mode(v->arch, &m);
+		if (guest_copy(v, &m, io->linear, v->port_data, io->count * io->size, true, &f))
 			return vcpu_emulation_error(v);
 		string_advance(v, GPR_RDI);
 		return 1;

@@ -39,15 +39,13 @@ static const struct {
 	{ KVM_CAP_IMMEDIATE_EXIT, 1 },
 };
 
-s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struct vcpu *v, u32 nr, u64 arg)
+static s64 call_with_data(const struct kvm_call *call, struct vm *vm, struct vcpu *v, u64 arg)
 {
 	u64 data[sizeof(struct kvm_lapic_state) / 8]; /* the largest */
-	size_t size = _IOC_SIZE(nr);
+	size_t size = _IOC_SIZE(call->nr);
+	u32 nr = call->nr;
 	s64 r;
 
-	while (call->nr != nr)
-		if (!(call++)->nr)
-			return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
 	BUG_ON(size > sizeof(data));
 	if ((_IOC_DIR(nr) & _IOC_WRITE) && copy_from_user(data, arg, size))
 		return -EFAULT;
@@ -57,6 +55,16 @@ s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struc
 	if (r >= 0 && (_IOC_DIR(nr) & _IOC_READ) && copy_to_user(arg, data, size))
 		return -EFAULT;
 	return r;
+}
+
+s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struct vcpu *v, u32 nr, u64 arg)
+{
+	while (call->nr != nr)
+		if (!(call++)->nr)
+			return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
+	if (_IOC_DIR(nr))
+		return call_with_data(call, vm, v, arg);
+	return v ? call->vcpu(v, NULL, arg) : call->vm(vm, NULL, arg);
 }
 
 s64 kvm_check_extension(struct vm *, void *, u64 cap)

@@ -84,7 +84,7 @@ static int finish(struct vcpu *v)
 		if (in->rep && (gpr[GPR_RCX] & insn_mask(in->addr_size)))
 			return 1;
 	}
-	guest_advance(v, in->length);
+	guest_advance(v, &v->mmio.mode, in->length);
 	return 1;
 }
 
@@ -154,11 +154,11 @@ static int start(struct vcpu *v)
 static int locate(struct vcpu *v, unsigned seg, u64 offset, bool write, gpa_t *gpa,
 		  struct guest_fault *f)
 {
-	u64 linear = guest_linear(v, seg, offset);
+	u64 linear = guest_linear(v, &v->mmio.mode, seg, offset);
 
 	if ((linear & (PAGE_SIZE - 1)) + v->mmio.insn.size > PAGE_SIZE)
 		return -ENXIO;
-	return guest_translate(v, linear, write, gpa, f);
+	return guest_translate(v, &v->mmio.mode, linear, write, gpa, f);
 }
 
 static int locate_all(struct vcpu *v, struct guest_fault *f)
@@ -190,8 +190,9 @@ int mmio_exit(struct vcpu *v)
 	if (v->arch->event) /* it came while that was delivered */
 		return vcpu_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV);
 	guest_fetch(v, &c);
-	if (insn_decode(&v->mmio.insn, c.byte, c.n, c.bits))
+	if (insn_decode(&v->mmio.insn, c.byte, c.n, c.mode.bits))
 		return vcpu_emulation_error(v);
+	v->mmio.mode = c.mode;
 	r = locate_all(v, &f);
 	return r ? vcpu_access_error(v, r, &f) : start(v);
 }

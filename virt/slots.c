@@ -86,11 +86,10 @@ bool slots_find(struct slots *s, gpa_t gpa, struct slot *out)
 {
 	const struct slot *slot;
 
-	mutex_lock(&s->lock);
+	guard_mutex(&s->lock);
 	slot = slots_at(s, gpa);
 	if (slot)
 		*out = *slot;
-	mutex_unlock(&s->lock);
 	return slot;
 }
 
@@ -239,14 +238,16 @@ int slots_set(struct slots *s, const struct kvm_userspace_memory_region *r)
 }
 
 /* Where [gpa, gpa + *n) lies in the program; *n is cut to the slot. */
-static bool memory_at(struct slots *s, gpa_t gpa, size_t *n, uaddr_t *hva, bool write)
+static inline __attribute__((always_inline)) bool memory_at(struct slots *s, gpa_t gpa, size_t *n, uaddr_t *hva, bool write)
 {
-	struct slot slot;
+	const struct slot *slot;
 
-	if (!slots_find(s, gpa, &slot) || (write && (slot.flags & KVM_MEM_READONLY)))
+	guard_mutex(&s->lock);
+	slot = slots_at(s, gpa);
+	if (!slot || (write && (slot->flags & KVM_MEM_READONLY)))
 		return false;
-	*n = MIN(*n, slot.gpa + slot.size - gpa);
-	*hva = slot.hva + (gpa - slot.gpa);
+	*n = MIN(*n, slot->gpa + slot->size - gpa);
+	*hva = slot->hva + (gpa - slot->gpa);
 	return true;
 }
 

@@ -53,6 +53,7 @@ enum vcpu_pending {
 /* An instruction on device memory, between its exits to the VMM. */
 struct mmio_state {
 	struct insn insn;
+	struct vcpu_mode mode;
 	gpa_t gpa;    /* of the access that is under way */
 	gpa_t target; /* where the result goes */
 };
@@ -151,26 +152,28 @@ int io_complete(struct vcpu *v);
 int mmio_exit(struct vcpu *v);
 int mmio_complete(struct vcpu *v);
 
-/* guest.c: guest-linear memory in the current mode. 0; -EFAULT: the guest gets #PF with *error, at
+/* guest.c: guest-linear memory in a mode. 0; -EFAULT: the guest gets #PF with *error, at
  * the address in *fault; -ENXIO: page tables or data lie outside of memory. */
 struct guest_fault {
 	u64 address;
 	u32 error;
 };
-int must_check guest_translate(struct vcpu *v, u64 linear, bool write, gpa_t *gpa, struct guest_fault *f);
+int must_check guest_translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool write, gpa_t *gpa,
+				struct guest_fault *f);
 /* Between guest memory and buf; write: to the guest. */
-int must_check guest_copy(struct vcpu *v, u64 linear, void *buf, size_t n, bool write, struct guest_fault *f);
-/* The instruction at RIP: its bytes, as many as can be had, with the prefixes looked at. */
+int must_check guest_copy(struct vcpu *v, const struct vcpu_mode *m, u64 linear, void *buf, size_t n, bool write,
+			  struct guest_fault *f);
+/* The bytes at RIP, as many as can be had, and the mode in which they run. */
 struct guest_code {
+	struct vcpu_mode mode;
+	unsigned n;
 	u8 byte[INSN_MAX];
-	unsigned n, bits; /* bits: of the code segment */
-	struct insn_prefixes prefixes;
 };
 void guest_fetch(struct vcpu *v, struct guest_code *c);
-/* seg: offset in the current mode. */
-u64 guest_linear(struct vcpu *v, unsigned seg, u64 offset);
+/* seg: offset. */
+u64 guest_linear(struct vcpu *v, const struct vcpu_mode *m, unsigned seg, u64 offset);
 /* Go on after the instruction at RIP, which has that length. */
-void guest_advance(struct vcpu *v, unsigned length);
+void guest_advance(struct vcpu *v, const struct vcpu_mode *m, unsigned length);
 /* The same, for one whose opcode is op; false: it is not there. */
 bool guest_skip(struct vcpu *v, const char *op);
 
