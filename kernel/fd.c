@@ -148,6 +148,8 @@ int fd_install_from(struct file *f, unsigned lowest, bool cloexec)
 	unsigned fd = lowest;
 	int r;
 
+	if (!f)
+		return -ENOMEM;
 	for (;;) {
 		bool on = spin_lock(&t->lock);
 

@@ -45,9 +45,15 @@ struct file *file_create(const struct file_ops *ops, int flags, void *priv);
 /* NULL: nothing to do. */
 void file_get(struct file *f);
 void file_put(struct file *f);
+/* A reference that is put when its variable's block is left, whichever way. */
+#define AUTO_FILE __attribute__((cleanup(auto_file_end)))
+static inline void auto_file_end(struct file **f)
+{
+	file_put(*f);
+}
 /* Descriptors of the current process. file_from_fd takes a reference; NULL: -EBADF. */
 struct file *file_from_fd(int fd);
-/* Install (takes over the caller's reference, also on error). fd, or -EMFILE. */
+/* Install (takes over the caller's reference, also on error). fd, or -EMFILE; -ENOMEM: f is NULL, or no memory. */
 int must_check fd_install(struct file *f, bool cloexec);
 
 void poll_wait(struct poll_table *pt, struct waitq *q);

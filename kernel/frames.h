@@ -58,6 +58,12 @@ void *kmalloc(size_t n);
 void *kzalloc(size_t n);
 void *kcalloc(size_t n, size_t size); /* checks the product */
 void kfree(void *p);
+/* A pointer to the heap that is freed when its block is left, whichever way; NULL is nothing. */
+#define AUTO_FREE __attribute__((cleanup(auto_free_end)))
+static inline void auto_free_end(void *pointer)
+{
+	kfree(*(void **)pointer);
+}
 
 /* Host tests watch memory come and go here, poison what is free, and make the n-th request fail.
  * NULL on the machine. Nothing here may call back into the allocators. */

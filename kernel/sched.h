@@ -98,7 +98,12 @@ static inline struct cpu *this_cpu(void)
 /* A thread that is not running yet, with a stack and one reference; NULL: no memory. */
 struct thread *thread_create(const char *name);
 void thread_get(struct thread *t);
-void thread_put(struct thread *t);
+void thread_put(struct thread *t); /* NULL: nothing to do */
+#define AUTO_THREAD __attribute__((cleanup(auto_thread_end))) /* as AUTO_FILE */
+static inline void auto_thread_end(struct thread **t)
+{
+	thread_put(*t);
+}
 /* Put a new thread on a run queue for the first time; it starts in fn. */
 void thread_start(struct thread *t, void (*fn)(void *));
 /* The end of the current thread. */

@@ -40,9 +40,10 @@ void thread_get(struct thread *t)
 
 void thread_put(struct thread *t)
 {
-	if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+	if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
 		return;
-	BUG_ON(t->kstack);
+	if (t->kstack)
+		arch_kstack_free(t->kstack);
 	if (t->user.fpu)
 		frame_put(virt_to_phys(t->user.fpu));
 	kfree(t);

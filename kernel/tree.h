@@ -46,6 +46,11 @@ void tree_init(void);
 struct node *tree_root(void);
 void node_get(struct node *n);
 void node_put(struct node *n);
+#define AUTO_NODE __attribute__((cleanup(auto_node_end))) /* as AUTO_FILE */
+static inline void auto_node_end(struct node **n)
+{
+	node_put(*n);
+}
 /* Between these two n's ops may be called; -ENODEV when it was removed. */
 int must_check node_enter(struct node *n);
 void node_leave(struct node *n);

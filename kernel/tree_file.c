@@ -280,7 +280,7 @@ int tree_open(struct node *n, int flags, struct file **out)
 
 	if (r)
 		return r;
-	f = file_create(by_kind[n->kind], flags & (O_ACCMODE | O_NONBLOCK | O_APPEND | O_PATH), NULL);
+	f = file_create(by_kind[n->kind], flags & (O_ACCMODE | O_NONBLOCK | O_APPEND | O_PATH | O_LARGEFILE), NULL);
 	if (!f)
 		return -ENOMEM;
 	f->node = n;

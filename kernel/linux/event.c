@@ -24,7 +24,7 @@ static u64 deadline_ms(int ms)
 
 static s64 poll_user(uaddr_t user, u32 n, u64 deadline_ns)
 {
-	struct poll_fd *fds;
+	AUTO_FREE struct poll_fd *fds = NULL;
 	s64 r;
 
 	if (n > process_current()->fd_limit)
@@ -32,11 +32,10 @@ static s64 poll_user(uaddr_t user, u32 n, u64 deadline_ns)
 	fds = kcalloc(n + 1, sizeof(*fds));
 	if (!fds)
 		return -ENOMEM;
-	r = n && copy_from_user(fds, user, n * sizeof(*fds)) ? -EFAULT : poll_wait_fds(fds, n, deadline_ns);
-	if (r >= 0 && n && copy_to_user(user, fds, n * sizeof(*fds)))
-		r = -EFAULT;
-	kfree(fds);
-	return r;
+	if (n && copy_from_user(fds, user, n * sizeof(*fds)))
+		return -EFAULT;
+	r = poll_wait_fds(fds, n, deadline_ns);
+	return r >= 0 && n && copy_to_user(user, fds, n * sizeof(*fds)) ? -EFAULT : r;
 }
 
 s64 sys_poll(struct user_regs *r)
@@ -56,58 +55,46 @@ s64 sys_ppoll(struct user_regs *r)
 
 /* ---- epoll ---- */
 
-static s64 epoll_new(bool cloexec)
-{
-	struct file *f = epoll_create();
-
-	return f ? fd_install(f, cloexec) : -ENOMEM;
-}
-
 s64 sys_epoll_create(struct user_regs *r)
 {
-	return (int)ARG0(r) <= 0 ? -EINVAL : epoll_new(false);
+	return (int)ARG0(r) <= 0 ? -EINVAL : fd_install(epoll_create(), false);
 }
 
 s64 sys_epoll_create1(struct user_regs *r)
 {
-	return (ARG0(r) & ~(u64)O_CLOEXEC) ? -EINVAL : epoll_new(ARG0(r) & O_CLOEXEC);
+	return (ARG0(r) & ~(u64)O_CLOEXEC) ? -EINVAL : fd_install(epoll_create(), ARG0(r) & O_CLOEXEC);
 }
 
 s64 sys_epoll_ctl(struct user_regs *r)
 {
 	int op = (int)ARG1(r), fd = (int)ARG2(r);
 	struct epoll_ready event = { 0, 0 };
-	struct file *ep, *f;
-	s64 n = -EBADF;
+	AUTO_FILE struct file *ep = NULL, *f = NULL;
 
 	if (op != EPOLL_CTL_DEL && copy_from_user(&event, ARG3(r), sizeof(event)))
 		return -EFAULT;
 	ep = file_from_fd((int)ARG0(r));
 	f = file_from_fd(fd);
-	if (ep && f)
-		n = !f->ops->poll ? -EPERM : f == ep || !file_is_epoll(ep) ? -EINVAL :
-		    epoll_control(ep, op, fd, f, event.events, event.data);
-	if (ep)
-		file_put(ep);
-	if (f)
-		file_put(f);
-	return n;
+	if (!ep || !f)
+		return -EBADF;
+	if (!f->ops->poll)
+		return -EPERM;
+	if (f == ep || !file_is_epoll(ep))
+		return -EINVAL;
+	return epoll_control(ep, op, fd, f, event.events, event.data);
 }
 
 s64 sys_epoll_wait(struct user_regs *r)
 {
+	AUTO_FILE struct file *ep = NULL;
 	int max = (int)ARG2(r);
-	struct file *ep;
-	s64 n;
 
 	if (max <= 0)
 		return -EINVAL;
 	ep = file_from_fd((int)ARG0(r));
 	if (!ep)
 		return -EBADF;
-	n = file_is_epoll(ep) ? epoll_wait_events(ep, ARG1(r), max, deadline_ms((int)ARG3(r))) : -EINVAL;
-	file_put(ep);
-	return n;
+	return file_is_epoll(ep) ? epoll_wait_events(ep, ARG1(r), max, deadline_ms((int)ARG3(r))) : -EINVAL;
 }
 
 s64 sys_epoll_pwait(struct user_regs *r)
@@ -119,24 +106,13 @@ s64 sys_epoll_pwait(struct user_regs *r)
 
 /* ---- eventfd ---- */
 
-static s64 eventfd_new(u32 count, int flags)
+s64 linux_eventfd(struct user_regs *r, unsigned args)
 {
-	struct file *f;
+	int flags = (int)(ARG1(r) & args);
 
 	if (flags & ~(EFD_SEMAPHORE | O_NONBLOCK | O_CLOEXEC))
 		return -EINVAL;
-	f = eventfd_create(count, flags & EFD_SEMAPHORE, flags & O_NONBLOCK);
-	return f ? fd_install(f, flags & O_CLOEXEC) : -ENOMEM;
-}
-
-s64 sys_eventfd(struct user_regs *r)
-{
-	return eventfd_new((u32)ARG0(r), 0);
-}
-
-s64 sys_eventfd2(struct user_regs *r)
-{
-	return eventfd_new((u32)ARG0(r), (int)ARG1(r));
+	return fd_install(eventfd_create((u32)ARG0(r), flags & EFD_SEMAPHORE, flags & O_NONBLOCK), flags & O_CLOEXEC);
 }
 
 /* ---- timerfd ---- */
@@ -144,27 +120,17 @@ s64 sys_eventfd2(struct user_regs *r)
 s64 sys_timerfd_create(struct user_regs *r)
 {
 	int clock = (int)ARG0(r), flags = (int)ARG1(r);
-	struct file *f;
 
 	if (flags & ~(O_NONBLOCK | O_CLOEXEC))
 		return -EINVAL;
 	if (clock != CLOCK_REALTIME_ID && clock != CLOCK_MONOTONIC_ID && clock != CLOCK_BOOTTIME_ID)
 		return -EINVAL;
-	f = timerfd_create_file(flags & O_NONBLOCK, clock == CLOCK_REALTIME_ID);
-	return f ? fd_install(f, flags & O_CLOEXEC) : -ENOMEM;
+	return fd_install(timerfd_create_file(flags & O_NONBLOCK, clock == CLOCK_REALTIME_ID), flags & O_CLOEXEC);
 }
 
-static struct file *timerfd_from_fd(int fd, int *err)
+static int timerfd_check(const struct file *f)
 {
-	struct file *f = file_from_fd(fd);
-
-	*err = f ? 0 : -EBADF;
-	if (f && !file_is_timerfd(f)) {
-		file_put(f);
-		*err = -EINVAL;
-		return NULL;
-	}
-	return f;
+	return !f ? -EBADF : file_is_timerfd(f) ? 0 : -EINVAL;
 }
 
 static int times_put(uaddr_t out, const struct timerfd_times *t)
@@ -189,9 +155,9 @@ static u64 expiry(u64 value, bool absolute, bool wall_clock)
 
 s64 sys_timerfd_settime(struct user_regs *r)
 {
+	AUTO_FILE struct file *f = file_from_fd((int)ARG0(r));
 	unsigned flags = (unsigned)ARG1(r);
 	struct timerfd_times new, old;
-	struct file *f;
 	int e;
 
 	if (flags & ~(TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET))
@@ -199,36 +165,33 @@ s64 sys_timerfd_settime(struct user_regs *r)
 	e = linux_timespec_get(ARG2(r), &new.interval_ns);
 	if (!e)
 		e = linux_timespec_get(ARG2(r) + sizeof(struct __kernel_timespec), &new.value_ns);
+	if (!e)
+		e = timerfd_check(f);
 	if (e)
-		return e;
-	f = timerfd_from_fd((int)ARG0(r), &e);
-	if (!f)
 		return e;
 	new.value_ns = expiry(new.value_ns, flags & TFD_TIMER_ABSTIME, timerfd_is_realtime(f));
 	timerfd_set(f, &new, &old);
-	file_put(f);
 	return ARG3(r) ? times_put(ARG3(r), &old) : 0;
 }
 
 s64 sys_timerfd_gettime(struct user_regs *r)
 {
+	AUTO_FILE struct file *f = file_from_fd((int)ARG0(r));
 	struct timerfd_times now;
-	int e;
-	struct file *f = timerfd_from_fd((int)ARG0(r), &e);
+	int e = timerfd_check(f);
 
-	if (!f)
+	if (e)
 		return e;
 	timerfd_get(f, &now);
-	file_put(f);
 	return times_put(ARG1(r), &now);
 }
 
 /* ---- pipes and memfd ---- */
 
-static s64 pipe_new(uaddr_t out, int flags)
+s64 linux_pipe(struct user_regs *r, unsigned args)
 {
+	int flags = (int)(ARG1(r) & args), fd[2], e;
 	struct file *reader, *writer;
-	int fd[2], e;
 
 	if (flags & ~(O_NONBLOCK | O_CLOEXEC))
 		return flags & O_DIRECT ? refuse(-EINVAL, "pipe2: packet mode (O_DIRECT) is not offered") : -EINVAL;
@@ -236,34 +199,17 @@ static s64 pipe_new(uaddr_t out, int flags)
 	if (e)
 		return e;
 	fd[0] = fd_install(reader, flags & O_CLOEXEC);
-	if (fd[0] < 0) {
-		file_put(writer);
-		return fd[0];
-	}
 	fd[1] = fd_install(writer, flags & O_CLOEXEC);
-	e = fd[1] < 0 ? fd[1] : copy_to_user(out, fd, sizeof(fd));
-	if (!e)
-		return 0;
-	(void)fd_close((unsigned)fd[0]);
-	if (fd[1] >= 0)
-		(void)fd_close((unsigned)fd[1]);
+	e = fd[0] < 0 ? fd[0] : fd[1] < 0 ? fd[1] : copy_to_user(ARG0(r), fd, sizeof(fd));
+	for (unsigned i = 0; i < 2 && e; i++)
+		if (fd[i] >= 0)
+			(void)fd_close((unsigned)fd[i]);
 	return e;
-}
-
-s64 sys_pipe(struct user_regs *r)
-{
-	return pipe_new(ARG0(r), 0);
-}
-
-s64 sys_pipe2(struct user_regs *r)
-{
-	return pipe_new(ARG0(r), (int)ARG1(r));
 }
 
 s64 sys_memfd_create(struct user_regs *r)
 {
 	unsigned flags = (unsigned)ARG1(r);
-	struct file *f;
 	char name[250];
 	s64 n;
 
@@ -272,6 +218,5 @@ s64 sys_memfd_create(struct user_regs *r)
 	n = copy_string_from_user(name, ARG0(r), sizeof(name));
 	if (n < 0)
 		return n == -ENAMETOOLONG ? -EINVAL : n;
-	f = memfd_create_file();
-	return f ? fd_install(f, flags & MFD_CLOEXEC) : -ENOMEM;
+	return fd_install(memfd_create_file(), flags & MFD_CLOEXEC);
 }

@@ -28,20 +28,15 @@ s64 sys_getppid(struct user_regs *)
 	return thread_self()->process->ppid;
 }
 
-s64 sys_getuid(struct user_regs *)
+s64 linux_constant(struct user_regs *, unsigned value)
 {
-	return 0;
+	return (int)value;
 }
 
 /* There are no sessions: every program is its own. */
 s64 sys_getpgid(struct user_regs *r)
 {
 	return ARG0(r) ? (s64)(int)ARG0(r) : sys_getpid(r);
-}
-
-s64 sys_umask(struct user_regs *)
-{
-	return 022;
 }
 
 s64 sys_uname(struct user_regs *r)
@@ -54,7 +49,7 @@ s64 sys_uname(struct user_regs *r)
 	snprintf(u.version, sizeof(u.version), "Postern %s", POSTERN_VERSION);
 	snprintf(u.machine, sizeof(u.machine), "x86_64");
 	snprintf(u.domainname, sizeof(u.domainname), "(none)");
-	return copy_to_user(ARG0(r), &u, sizeof(u)) ? -EFAULT : 0;
+	return copy_to_user(ARG0(r), &u, sizeof(u));
 }
 
 static void count_process(struct process *p, void *arg)
@@ -73,7 +68,7 @@ s64 sys_sysinfo(struct user_regs *r)
 	s.freeram = frames_free();
 	s.procs = (u16)procs;
 	s.mem_unit = 1;
-	return copy_to_user(ARG0(r), &s, sizeof(s)) ? -EFAULT : 0;
+	return copy_to_user(ARG0(r), &s, sizeof(s));
 }
 
 s64 sys_getrandom(struct user_regs *r)
@@ -120,7 +115,7 @@ s64 sys_prctl(struct user_regs *r)
 	case PR_SET_NAME:
 		return name_set(ARG1(r));
 	case PR_GET_NAME:
-		return copy_to_user(ARG1(r), thread_self()->name, 16) ? -EFAULT : 0;
+		return copy_to_user(ARG1(r), thread_self()->name, 16);
 	default:
 		return -EINVAL;
 	}
@@ -131,19 +126,13 @@ s64 sys_prctl(struct user_regs *r)
 static int limit_get(unsigned which, struct rlimit64 *l)
 {
 	*l = (struct rlimit64){ RLIM64_INFINITY, RLIM64_INFINITY };
-	switch (which) {
-	case RLIMIT_NOFILE:
+	if (which == RLIMIT_NOFILE)
 		*l = (struct rlimit64){ thread_self()->process->fd_limit, FD_LIMIT_MAX };
-		return 0;
-	case RLIMIT_STACK:
+	else if (which == RLIMIT_STACK)
 		l->rlim_cur = 8 * 1024 * 1024;
-		return 0;
-	case RLIMIT_CORE:
+	else if (which == RLIMIT_CORE)
 		l->rlim_cur = 0;
-		return 0;
-	default:
-		return which < RLIM_NLIMITS ? 0 : -EINVAL;
-	}
+	return which < RLIM_NLIMITS ? 0 : -EINVAL;
 }
 
 static int limit_set(unsigned which, const struct rlimit64 *l)
@@ -158,36 +147,34 @@ static int limit_set(unsigned which, const struct rlimit64 *l)
 	return 0;
 }
 
-s64 sys_prlimit64(struct user_regs *r)
+static s64 limits(unsigned which, uaddr_t in, uaddr_t out)
 {
 	struct rlimit64 old, new;
 	int e;
 
+	if (in && copy_from_user(&new, in, sizeof(new)))
+		return -EFAULT;
+	e = limit_get(which, &old);
+	if (!e && in)
+		e = limit_set(which, &new);
+	return !e && out ? copy_to_user(out, &old, sizeof(old)) : e;
+}
+
+s64 sys_prlimit64(struct user_regs *r)
+{
 	if (ARG0(r) && (int)ARG0(r) != thread_self()->process->pid)
 		return -ESRCH;
-	if (ARG2(r) && copy_from_user(&new, ARG2(r), sizeof(new)))
-		return -EFAULT;
-	e = limit_get((unsigned)ARG1(r), &old);
-	if (!e && ARG2(r))
-		e = limit_set((unsigned)ARG1(r), &new);
-	if (!e && ARG3(r) && copy_to_user(ARG3(r), &old, sizeof(old)))
-		e = -EFAULT;
-	return e;
+	return limits((unsigned)ARG1(r), ARG2(r), ARG3(r));
 }
 
 s64 sys_getrlimit(struct user_regs *r)
 {
-	struct rlimit64 l;
-	int e = limit_get((unsigned)ARG0(r), &l);
-
-	return e ? e : copy_to_user(ARG1(r), &l, sizeof(l)) ? -EFAULT : 0;
+	return ARG1(r) ? limits((unsigned)ARG0(r), 0, ARG1(r)) : -EFAULT;
 }
 
 s64 sys_setrlimit(struct user_regs *r)
 {
-	struct rlimit64 l;
-
-	return copy_from_user(&l, ARG1(r), sizeof(l)) ? -EFAULT : limit_set((unsigned)ARG0(r), &l);
+	return ARG1(r) ? limits((unsigned)ARG0(r), ARG1(r), 0) : -EFAULT;
 }
 
 s64 sys_getrusage(struct user_regs *r)
@@ -197,7 +184,7 @@ s64 sys_getrusage(struct user_regs *r)
 	u64 usage[18] = { used / NS_PER_S, used % NS_PER_S / NS_PER_US }; /* ru_utime; the rest is not kept */
 
 	usage[4] = mm_resident(thread_self()->process->mm) / 1024; /* ru_maxrss */
-	return copy_to_user(ARG1(r), usage, sizeof(usage)) ? -EFAULT : 0;
+	return copy_to_user(ARG1(r), usage, sizeof(usage));
 }
 
 s64 sys_getcpu(struct user_regs *r)

@@ -26,7 +26,7 @@ s64 sys_sched_yield(struct user_regs *)
 
 s64 sys_sched_getaffinity(struct user_regs *r)
 {
-	struct thread *t;
+	AUTO_THREAD struct thread *t = NULL;
 	u64 mask;
 
 	if (ARG1(r) < sizeof(mask) || (ARG1(r) & 7))
@@ -35,13 +35,12 @@ s64 sys_sched_getaffinity(struct user_regs *r)
 	if (!t)
 		return -ESRCH;
 	mask = t->affinity & sched_online_mask();
-	thread_put(t);
 	return copy_to_user(ARG2(r), &mask, sizeof(mask)) ? -EFAULT : (s64)sizeof(mask);
 }
 
 s64 sys_sched_setaffinity(struct user_regs *r)
 {
-	struct thread *t;
+	AUTO_THREAD struct thread *t = NULL;
 	u64 mask = 0;
 
 	if (copy_from_user(&mask, ARG2(r), MIN(ARG1(r), sizeof(mask))))
@@ -50,90 +49,19 @@ s64 sys_sched_setaffinity(struct user_regs *r)
 	t = thread_arg(ARG0(r));
 	if (!t)
 		return -ESRCH;
-	if (mask)
-		thread_set_affinity(t, mask);
-	thread_put(t);
-	return mask ? 0 : -EINVAL;
-}
-
-static int prio_from(int policy, int prio, int *out)
-{
-	switch (policy) {
-	case SCHED_NORMAL:
-	case SCHED_BATCH:
-	case SCHED_IDLE:
-		*out = 0;
-		return prio ? -EINVAL : 0;
-	case SCHED_FIFO:
-	case SCHED_RR:
-		*out = prio;
-		return prio < PRIO_MIN || prio > PRIO_MAX ? -EINVAL : 0;
-	default:
+	if (!mask)
 		return -EINVAL;
-	}
+	thread_set_affinity(t, mask);
+	return 0;
 }
 
-static s64 set_policy(u64 tid, int policy, uaddr_t param)
-{
-	struct thread *t;
-	int prio, e;
-
-	if (!param || (int)tid < 0)
-		return -EINVAL;
-	if (copy_from_user(&prio, param, sizeof(prio)))
-		return -EFAULT;
-	t = thread_arg(tid);
-	if (!t)
-		return -ESRCH;
-	if (policy < 0)
-		policy = t->prio > 0 ? SCHED_FIFO : SCHED_NORMAL;
-	e = prio_from(policy & ~SCHED_RESET_ON_FORK, prio, &prio);
-	if (!e)
-		thread_set_priority(t, prio);
-	thread_put(t);
-	return e;
-}
-
-s64 sys_sched_setscheduler(struct user_regs *r)
-{
-	return (int)ARG1(r) < 0 ? -EINVAL : set_policy(ARG0(r), (int)ARG1(r), ARG2(r));
-}
-
-s64 sys_sched_setparam(struct user_regs *r)
-{
-	return set_policy(ARG0(r), -1, ARG1(r));
-}
-
-s64 sys_sched_getscheduler(struct user_regs *r)
-{
-	struct thread *t = thread_arg(ARG0(r));
-	s64 policy;
-
-	if (!t)
-		return -ESRCH;
-	policy = t->prio > 0 ? SCHED_FIFO : SCHED_NORMAL;
-	thread_put(t);
-	return policy;
-}
-
-s64 sys_sched_getparam(struct user_regs *r)
-{
-	struct thread *t = thread_arg(ARG0(r));
-	int prio;
-
-	if (!t)
-		return -ESRCH;
-	prio = t->prio;
-	thread_put(t);
-	return copy_to_user(ARG1(r), &prio, sizeof(prio)) ? -EFAULT : 0;
-}
-
-static s64 prio_bound(u64 policy, int fifo)
+/* The highest or lowest priority of a policy. */
+static int prio_bound(int policy, bool highest)
 {
 	switch (policy) {
 	case SCHED_FIFO:
 	case SCHED_RR:
-		return fifo;
+		return highest ? PRIO_MAX : PRIO_MIN;
 	case SCHED_NORMAL:
 	case SCHED_BATCH:
 	case SCHED_IDLE:
@@ -143,23 +71,46 @@ static s64 prio_bound(u64 policy, int fifo)
 	}
 }
 
-s64 sys_sched_get_priority_max(struct user_regs *r)
+s64 linux_policy_bound(struct user_regs *r, unsigned highest)
 {
-	return prio_bound(ARG0(r), PRIO_MAX);
+	return prio_bound((int)ARG0(r), highest);
 }
 
-s64 sys_sched_get_priority_min(struct user_regs *r)
+static int policy_of(const struct thread *t)
 {
-	return prio_bound(ARG0(r), PRIO_MIN);
+	return t->prio > 0 ? SCHED_FIFO : SCHED_NORMAL;
 }
 
-/* Nice values are not kept: all are 0 (the call returns 20 - nice). */
-s64 sys_getpriority(struct user_regs *r)
+s64 linux_policy_set(struct user_regs *r, unsigned args)
 {
-	return ARG0(r) > 2 ? -EINVAL : 20;
+	uaddr_t param = args == ARG_POLICY ? ARG2(r) : ARG1(r);
+	AUTO_THREAD struct thread *t = NULL;
+	int policy = (int)ARG1(r), prio;
+
+	if (!param || (int)ARG0(r) < 0 || (args == ARG_POLICY && policy < 0))
+		return -EINVAL;
+	if (copy_from_user(&prio, param, sizeof(prio)))
+		return -EFAULT;
+	t = thread_arg(ARG0(r));
+	if (!t)
+		return -ESRCH;
+	policy = args == ARG_POLICY ? policy & ~SCHED_RESET_ON_FORK : policy_of(t);
+	if (prio_bound(policy, false) < 0 || prio < prio_bound(policy, false) || prio > prio_bound(policy, true))
+		return -EINVAL;
+	thread_set_priority(t, prio);
+	return 0;
 }
 
-s64 sys_setpriority(struct user_regs *r)
+s64 linux_policy_get(struct user_regs *r, unsigned result)
 {
-	return ARG0(r) > 2 ? -EINVAL : 0;
+	AUTO_THREAD struct thread *t = thread_arg(ARG0(r));
+
+	if (!t)
+		return -ESRCH;
+	return result == ARG_POLICY ? policy_of(t) : copy_to_user(ARG1(r), &t->prio, sizeof(t->prio));
+}
+
+s64 linux_nice(struct user_regs *r, unsigned result)
+{
+	return ARG0(r) > 2 ? -EINVAL : (int)result;
 }

@@ -6,21 +6,44 @@
  * What is not offered is -ENOSYS and named in the log, once per number.
  */
 #include <asm/unistd_64.h>
+#include <linux/fcntl.h>
 #include <linux/futex.h>
+#include <linux/sched.h>
 
 #include "kernel/linux/linux.h"
 #include "kernel/options.h"
 
 #define CALLS 512u
-#define LINUX_ENTRY(name) [__NR_##name] = sys_##name,
+
+#define LINUX_VARIANT(name, of, how)                                                     \
+	static s64 sys_##name(struct user_regs *r)                                       \
+	{                                                                                \
+		return linux_##of(r, how);                                               \
+	}
+LINUX_VARIANTS(LINUX_VARIANT)
+
+static s64 from_cwd(const struct user_regs *r, linux_call younger)
+{
+	struct user_regs shifted = { .rdi = (u64)AT_FDCWD, .rsi = ARG0(r), .rdx = ARG1(r), .r10 = ARG2(r) };
+
+	return younger(&shifted);
+}
+#define LINUX_AT_CWD(name, younger)                                                      \
+	static s64 sys_##name(struct user_regs *r)                                       \
+	{                                                                                \
+		return from_cwd(r, sys_##younger);                                       \
+	}
+LINUX_FROM_CWD(LINUX_AT_CWD)
+
+#define LINUX_ENTRY(name, ...) [__NR_##name] = sys_##name,
 #define LINUX_ALIAS_ENTRY(name, of) [__NR_##name] = sys_##of,
+static const linux_call table[CALLS] = {
+	LINUX_CALLS(LINUX_ENTRY) LINUX_VARIANTS(LINUX_ENTRY) LINUX_FROM_CWD(LINUX_ENTRY) LINUX_ALIASES(LINUX_ALIAS_ENTRY)
+};
 
-static const linux_call table[CALLS] = { LINUX_CALLS(LINUX_ENTRY) LINUX_ALIASES(LINUX_ALIAS_ENTRY) };
-
-#define LINUX_NAME(name) [__NR_##name] = #name,
-#define LINUX_ALIAS_NAME(name, of) LINUX_NAME(name)
+#define LINUX_NAME(name, ...) [__NR_##name] = #name,
 static const char *const names[CALLS] = {
-	LINUX_CALLS(LINUX_NAME) LINUX_ALIASES(LINUX_ALIAS_NAME)
+	LINUX_CALLS(LINUX_NAME) LINUX_VARIANTS(LINUX_NAME) LINUX_FROM_CWD(LINUX_NAME) LINUX_ALIASES(LINUX_NAME)
 	/* Not offered, but asked for often enough to be named. */
 	[__NR_clone3] = "clone3", [__NR_rseq] = "rseq", [__NR_socket] = "socket", [__NR_connect] = "connect",
 	[__NR_select] = "select", [__NR_pselect6] = "pselect6", [__NR_timer_create] = "timer_create",

@@ -22,8 +22,9 @@ struct clone_request {
 	uaddr_t stack, parent_tid, child_tid, tls;
 };
 
-/* What a new thread inherits from the current one. */
-static int inherit(struct thread *t, const struct clone_request *c)
+/* What a new thread inherits from the current one. A tid that cannot be written is the caller's loss, as on
+ * Linux; the thread exists. */
+static void inherit(struct thread *t, const struct clone_request *c)
 {
 	struct thread *me = thread_current();
 	bool on = arch_irq_save();
@@ -35,49 +36,41 @@ static int inherit(struct thread *t, const struct clone_request *c)
 	t->sig_mask = me->sig_mask;
 	t->affinity = me->affinity;
 	t->prio = me->prio;
-	if ((c->flags & CLONE_PARENT_SETTID) && copy_to_user(c->parent_tid, &t->tid, sizeof(t->tid)))
-		return -EFAULT;
-	if ((c->flags & CLONE_CHILD_SETTID) && copy_to_user(c->child_tid, &t->tid, sizeof(t->tid)))
-		return -EFAULT;
+	if (c->flags & CLONE_PARENT_SETTID)
+		(void)!copy_to_user(c->parent_tid, &t->tid, sizeof(t->tid));
+	if (c->flags & CLONE_CHILD_SETTID)
+		(void)!copy_to_user(c->child_tid, &t->tid, sizeof(t->tid));
 	if (c->flags & CLONE_CHILD_CLEARTID)
 		t->clear_child_tid = c->child_tid;
-	return 0;
 }
 
-static struct user_regs child_regs(const struct user_regs *r, const struct clone_request *c)
+/* A thread of p that goes on where the caller stands: its tid. */
+static s64 clone_thread(struct process *p, const struct clone_request *c, const struct user_regs *r)
 {
 	struct user_regs regs = *r;
+	struct thread *t;
+	int tid;
 
 	regs.rax = 0;
 	if (c->stack)
 		regs.rsp = c->stack;
-	return regs;
-}
-
-static s64 clone_thread(const struct clone_request *c, struct user_regs *r)
-{
-	struct user_regs regs = child_regs(r, c);
-	struct thread *t = process_add_thread(process_current(), &regs);
-	int tid;
-
+	t = process_add_thread(p, &regs);
 	if (!t)
 		return -EAGAIN;
 	tid = t->tid;
-	/* A tid that cannot be written is the caller's loss, as on Linux; the thread exists. */
-	(void)!inherit(t, c);
+	inherit(t, c);
 	process_thread_start(t);
 	return tid;
 }
 
-static s64 clone_process(const struct clone_request *c, struct user_regs *r)
+static s64 clone_process(const struct clone_request *c, const struct user_regs *r)
 {
 	struct process *me = process_current(), *p = process_create(me);
-	struct user_regs regs = child_regs(r, c);
-	struct thread *t;
-	int pid;
+	s64 pid = -EAGAIN;
 
 	if (!p)
 		return -EAGAIN;
+	process_get(p);
 	if (c->flags & CLONE_FILES) {
 		p->fds = me->fds;
 		__atomic_add_fetch(&p->fds->refs, 1, __ATOMIC_RELAXED);
@@ -87,16 +80,11 @@ static s64 clone_process(const struct clone_request *c, struct user_regs *r)
 	mm_get(me->mm);
 	p->mm = me->mm;
 	p->borrows_mm = c->flags & CLONE_VFORK;
-	t = p->fds ? process_add_thread(p, &regs) : NULL;
-	if (!t) {
+	if (p->fds)
+		pid = clone_thread(p, c, r);
+	if (pid < 0)
 		process_discard(p);
-		return -EAGAIN;
-	}
-	pid = p->pid;
-	process_get(p);
-	(void)!inherit(t, c);
-	process_thread_start(t);
-	if (c->flags & CLONE_VFORK)
+	else if (c->flags & CLONE_VFORK)
 		wait_event_hard(&p->vfork_done, !READ_ONCE(p->borrows_mm) || thread_current()->killed, WAIT_FOREVER);
 	process_put(p);
 	return pid;
@@ -112,7 +100,7 @@ static s64 do_clone(const struct clone_request *c, struct user_regs *r)
 	if ((c->flags & CLONE_SETTLS) && c->tls >= MM_HIGH) /* loading such an FS base would fault in ring 0 */
 		return -EPERM;
 	if (c->flags & CLONE_THREAD)
-		return (c->flags & THREAD_FLAGS) == THREAD_FLAGS && c->stack ? clone_thread(c, r) : -EINVAL;
+		return (c->flags & THREAD_FLAGS) == THREAD_FLAGS && c->stack ? clone_thread(process_current(), c, r) : -EINVAL;
 	if (!(c->flags & CLONE_VM)) {
 		if (!__atomic_exchange_n(&named, true, __ATOMIC_RELAXED)) /* as unknown calls: once */
 			log_warn("%s: fork is not offered: ENOSYS; use posix_spawn or vfork and exec",
@@ -133,16 +121,9 @@ s64 sys_clone(struct user_regs *r)
 	return do_clone(&c, r);
 }
 
-s64 sys_fork(struct user_regs *r)
+s64 linux_child(struct user_regs *r, unsigned flags)
 {
-	struct clone_request c = { .flags = SIGCHLD };
-
-	return do_clone(&c, r);
-}
-
-s64 sys_vfork(struct user_regs *r)
-{
-	struct clone_request c = { .flags = CLONE_VM | CLONE_VFORK | SIGCHLD };
+	struct clone_request c = { .flags = flags };
 
 	return do_clone(&c, r);
 }
@@ -176,13 +157,13 @@ static int strings_get(struct exec_args *a, uaddr_t list, bool env, char *bounce
 
 s64 sys_execve(struct user_regs *r)
 {
-	char *path = kmalloc(TREE_PATH_MAX), *bounce = kmalloc(STRING_MAX);
+	AUTO_FREE char *path = kmalloc(TREE_PATH_MAX), *bounce = kmalloc(STRING_MAX), *strings = NULL;
 	struct exec_args args = { 0 };
 	struct exec_image img;
-	s64 e = -ENOMEM;
+	s64 e;
 
 	if (!path || !bounce)
-		goto out;
+		return -ENOMEM;
 	e = copy_string_from_user(path, ARG0(r), TREE_PATH_MAX);
 	if (e >= 0)
 		e = strings_get(&args, ARG1(r), false, bounce, STRING_MAX);
@@ -190,22 +171,19 @@ s64 sys_execve(struct user_regs *r)
 		e = strings_get(&args, ARG2(r), true, bounce, STRING_MAX);
 	if (!e && !args.argc)
 		e = exec_args_add(&args, "", 0, false); /* as Linux since 5.18 */
+	strings = args.strings;
 	if (!e)
 		e = exec_load(NULL, path, &args, &img);
 	if (e)
-		goto out;
+		return e;
 	e = process_make_single();
 	if (e) {
 		mm_put(img.mm);
-		goto out;
+		return e;
 	}
 	exec_commit(&img, &args, r);
-	args.strings = NULL;
-out:
-	kfree(path);
-	kfree(bounce);
-	kfree(args.strings);
-	return e;
+	strings = NULL;
+	return 0;
 }
 
 /* ---- the end ---- */
@@ -224,7 +202,7 @@ static s64 rusage_put(uaddr_t out)
 {
 	u8 zero[144] = { 0 }; /* struct rusage: times and counts are not kept for the dead */
 
-	return out && copy_to_user(out, zero, sizeof(zero)) ? -EFAULT : 0;
+	return out ? copy_to_user(out, zero, sizeof(zero)) : 0;
 }
 
 s64 sys_wait4(struct user_regs *r)
@@ -319,7 +297,7 @@ s64 sys_arch_prctl(struct user_regs *r)
 		return 0;
 	case ARCH_GET_FS:
 	case ARCH_GET_GS:
-		return copy_to_user(ARG1(r), base, sizeof(*base)) ? -EFAULT : 0;
+		return copy_to_user(ARG1(r), base, sizeof(*base));
 	default:
 		return -EINVAL;
 	}
