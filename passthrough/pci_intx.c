@@ -44,22 +44,22 @@ static void mask_set(struct vfio_intx *x, bool masked)
 /* Does this user drive the line? Then it is masked. *tell: its program does not know yet. */
 static bool user_take(struct vfio_intx *x, bool *tell)
 {
-	bool on = spin_lock(&x->lock);
+	guard_spin(&x->lock);
 	bool mine = !x->maskable || pci_intx_asserted(device_of(x)->pci);
 
 	*tell = mine && !x->masked;
 	if (mine)
 		mask_set(x, true);
-	spin_unlock(&x->lock, on);
 	return mine;
 }
 
 static void line_handler(void *arg)
 {
 	struct intx_line *l = arg;
-	bool on = spin_lock(&l->lock), claimed = false, tell;
+	bool claimed = false, tell;
 	struct vfio_intx *x;
 
+	guard_spin(&l->lock);
 	TAILQ_FOREACH(x, &l->users, link) {
 		claimed |= user_take(x, &tell);
 		if (!tell)
@@ -74,30 +74,25 @@ static void line_handler(void *arg)
 		log_err("vfio-pci: interrupt line %u: %u in a row that no device of a program drives: masked until its "
 			"users change", l->gsi, UNCLAIMED_MAX);
 	}
-	spin_unlock(&l->lock, on);
 }
 
 static void mask(struct vfio_intx *x, bool masked)
 {
-	bool on = spin_lock(&x->lock);
-
+	guard_spin(&x->lock);
 	mask_set(x, masked);
-	spin_unlock(&x->lock, on);
 }
 
 /* True: the device drives its line still, so it stays masked, and its program is to be told again. */
 static bool unmask(struct vfio_intx *x, bool look)
 {
-	bool on = spin_lock(&x->lock), again = false;
-
-	if (x->masked && !x->off && !READ_ONCE(device_of(x)->silenced)) {
-		mask_set(x, false);
-		again = look && x->maskable && pci_intx_asserted(device_of(x)->pci);
-		if (again)
-			mask_set(x, true);
-	}
-	spin_unlock(&x->lock, on);
-	return again;
+	guard_spin(&x->lock);
+	if (!x->masked || x->off || READ_ONCE(device_of(x)->silenced))
+		return false;
+	mask_set(x, false);
+	if (!look || !x->maskable || !pci_intx_asserted(device_of(x)->pci))
+		return false;
+	mask_set(x, true);
+	return true;
 }
 
 /* Device lock held: ev stays. */
@@ -155,8 +150,8 @@ static int unmask_attach(struct vfio_device *v, s32 fd)
 static void line_change(struct vfio_intx *x, bool comes)
 {
 	struct intx_line *l = x->line;
-	bool on = spin_lock(&l->lock);
 
+	guard_spin(&l->lock);
 	if (comes)
 		TAILQ_INSERT_TAIL(&l->users, x, link);
 	else
@@ -164,44 +159,6 @@ static void line_change(struct vfio_intx *x, bool comes)
 	if (l->unclaimed >= UNCLAIMED_MAX)
 		arch_ioapic_mask(l->gsi, false);
 	l->unclaimed = 0;
-	spin_unlock(&l->lock, on);
-}
-
-/* lines_lock held. */
-static int line_join(struct vfio_intx *x, u16 gsi, bool low)
-{
-	struct intx_line *l = lines[gsi];
-	int ret;
-
-	if (l && (!x->maskable || !TAILQ_FIRST(&l->users)->maskable))
-		return refuse(-EBUSY, "%s: interrupt line %u is %s's, and one of the two has no DisINTx: they cannot share it",
-			      device_of(x)->pci->name, gsi, device_of(TAILQ_FIRST(&l->users))->pci->name);
-	if (l) {
-		x->line = l;
-		line_change(x, true);
-		return 0;
-	}
-	l = kzalloc(sizeof(*l));
-	if (!l)
-		return -ENOMEM;
-	*l = (struct intx_line){ .gsi = gsi, .irq = { .handler = line_handler, .arg = l } };
-	TAILQ_INIT(&l->users);
-	x->line = l;
-	line_change(x, true);
-	ret = arch_irq_alloc(&l->irq, arch_cpu_id());
-	if (!ret) {
-		ret = iommu_irq_map_gsi(gsi, &l->irq, true, low, &l->irte);
-		if (ret)
-			arch_irq_free(&l->irq);
-	}
-	if (ret) {
-		x->line = NULL;
-		kfree(l);
-		return refuse(ret, "%s: interrupt line %u: no vector on this CPU, or no entry of a unit for its IOAPIC",
-			      device_of(x)->pci->name, gsi);
-	}
-	lines[gsi] = l;
-	return 0;
 }
 
 int vfio_intx_absent(const struct vfio_device *v, int err)
@@ -210,26 +167,44 @@ int vfio_intx_absent(const struct vfio_device *v, int err)
 		      "chipset does not tell it, and no program reported it from _PRT" : "it has no interrupt pin");
 }
 
-/* Takes over ev's reference unless it fails. */
-static int intx_enable(struct vfio_device *v, struct eventfd *ev)
+static int line_join(struct vfio_device *v)
 {
 	struct vfio_intx *x = &v->intx;
-	u16 line = pci_intx_line(v->pci);
+	u16 line = pci_intx_line(v->pci), gsi = line & ~PCI_INTX_LOW;
+	struct intx_line *l;
 	int ret;
 
 	if (!line)
 		return vfio_intx_absent(v, -ENODEV);
-	x->ev = ev;
-	mutex_lock(&lines_lock);
-	ret = line_join(x, line & ~PCI_INTX_LOW, line & PCI_INTX_LOW);
-	mutex_unlock(&lines_lock);
-	if (ret) {
-		x->ev = NULL;
-		return ret;
+	guard_mutex(&lines_lock);
+	l = lines[gsi];
+	if (l && (!x->maskable || !TAILQ_FIRST(&l->users)->maskable))
+		return refuse(-EBUSY, "%s: interrupt line %u is %s's, and one of the two has no DisINTx: they cannot share it",
+			      v->pci->name, gsi, device_of(TAILQ_FIRST(&l->users))->pci->name);
+	x->line = l ? l : kzalloc(sizeof(*l));
+	if (!x->line)
+		return -ENOMEM;
+	if (!l) {
+		*x->line = (struct intx_line){ .gsi = gsi, .irq = { .handler = line_handler, .arg = x->line } };
+		TAILQ_INIT(&x->line->users);
 	}
-	v->irq_mode = VFIO_IRQ_INTX;
-	mask(x, x->off || READ_ONCE(v->silenced));
-	return 0;
+	line_change(x, true);
+	if (l)
+		return 0;
+	l = x->line;
+	ret = arch_irq_alloc(&l->irq, arch_cpu_id());
+	if (!ret) {
+		ret = iommu_irq_map_gsi(gsi, &l->irq, true, line & PCI_INTX_LOW, &l->irte);
+		if (ret)
+			arch_irq_free(&l->irq);
+	}
+	if (!ret) {
+		lines[gsi] = l;
+		return 0;
+	}
+	x->line = NULL;
+	kfree(l);
+	return refuse(ret, "%s: interrupt line %u: no vector on this CPU, or no entry of a unit for its IOAPIC", v->pci->name, gsi);
 }
 
 void vfio_intx_disable(struct vfio_device *v)
@@ -239,7 +214,7 @@ void vfio_intx_disable(struct vfio_device *v)
 
 	unmask_detach(x);
 	mask(x, true);
-	mutex_lock(&lines_lock);
+	guard_mutex(&lines_lock);
 	line_change(x, false);
 	if (TAILQ_EMPTY(&l->users)) {
 		lines[l->gsi] = NULL;
@@ -247,7 +222,6 @@ void vfio_intx_disable(struct vfio_device *v)
 		arch_irq_free(&l->irq);
 		kfree(l);
 	}
-	mutex_unlock(&lines_lock);
 	x->line = NULL;
 	if (x->ev)
 		eventfd_put(x->ev);
@@ -255,23 +229,25 @@ void vfio_intx_disable(struct vfio_device *v)
 	v->irq_mode = VFIO_IRQ_NONE;
 }
 
+/* The first one switches INTx on. */
 static int trigger_set(struct vfio_device *v, s32 fd)
 {
 	struct vfio_intx *x = &v->intx;
-	struct eventfd *ev = NULL, *old = NULL;
+	struct eventfd *ev = NULL, *old;
 	int ret = fd >= 0 ? eventfd_from_fd(fd, &ev) : 0;
-	bool on;
 
 	if (ret)
 		return ret;
-	if (!x->line) {
-		ret = intx_enable(v, ev);
-		old = ret ? ev : NULL;
-	} else {
-		on = spin_lock(&x->line->lock);
+	ret = x->line ? 0 : line_join(v);
+	old = ev;
+	if (!ret) {
+		guard_spin(&x->line->lock);
 		old = x->ev;
 		x->ev = ev;
-		spin_unlock(&x->line->lock, on);
+	}
+	if (!ret && v->irq_mode == VFIO_IRQ_NONE) {
+		v->irq_mode = VFIO_IRQ_INTX;
+		mask(x, x->off || READ_ONCE(v->silenced));
 	}
 	if (old)
 		eventfd_put(old);
@@ -314,26 +290,25 @@ void vfio_intx_open(struct vfio_device *v)
 void vfio_intx_command(struct vfio_device *v, u16 command, bool off)
 {
 	struct vfio_intx *x = &v->intx;
-	bool on = spin_lock(&x->lock), was = x->off;
+	bool was = x->off;
 
-	x->off = off;
 	command &= ~PCI_COMMAND_INTX_DISABLE;
-	pci_write16(v->pci, PCI_COMMAND, command | (x->line && !x->masked ? 0 : PCI_COMMAND_INTX_DISABLE));
-	spin_unlock(&x->lock, on);
-	if (!x->line || off == was)
-		return;
-	if (off)
+	{
+		guard_spin(&x->lock);
+		x->off = off;
+		pci_write16(v->pci, PCI_COMMAND, command | (x->line && !x->masked ? 0 : PCI_COMMAND_INTX_DISABLE));
+	}
+	if (x->line && off && !was)
 		mask(x, true);
-	else
+	else if (x->line && !off && was)
 		unmask_and_tell(x);
 }
 
 void vfio_intx_hold(struct vfio_device *v)
 {
 	struct vfio_intx *x = &v->intx;
-	bool on = spin_lock(&x->lock);
 
+	guard_spin(&x->lock);
 	if (x->line && x->maskable)
 		mask_set(x, x->masked);
-	spin_unlock(&x->lock, on);
 }

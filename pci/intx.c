@@ -58,7 +58,7 @@ u16 pci_intx_line(const struct pci_dev *d)
 		return 0;
 	for (; !line; d = d->parent) {
 		/* Below a port there is one device; with ARI its number is part of the function's. */
-		bool alone = d->parent && (d->parent->type == PCI_ROOT_PORT || d->parent->type == PCI_DOWNSTREAM);
+		bool alone = pci_is_port(d->parent);
 
 		line = READ_ONCE(d->intx_reported[pin]);
 		if (!d->parent)
