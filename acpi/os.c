@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ACPICA asks of an operating system (acpiosxf.h), for a program with one thread: locks are nothing, memory
- * is the tables, ports and memory of the machine are refused. A write to port 0x80 is swallowed: firmware tells it where
- * it is, and nobody listens.
+ * What ACPICA asks of an operating system (acpiosxf.h), for a program with one thread: locks are nothing, ports and
+ * memory are machine.c's. A write to port 0x80 is swallowed: firmware tells it where it is, and nobody listens.
  */
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,22 +14,6 @@
 #include "acpi_routes.h"
 
 #define POST_PORT 0x80
-
-bool pci_config_read(unsigned segment, unsigned bus, unsigned device, unsigned function, unsigned reg, unsigned bytes,
-		     uint64_t *value)
-{
-	char path[96];
-	bool ok;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%04x:%02x:%02x.%x/config", segment, bus, device, function);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	*value = 0;
-	ok = fd >= 0 && bytes <= sizeof(*value) && pread(fd, value, bytes, (off_t)reg) == (ssize_t)bytes;
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
 
 ACPI_STATUS AcpiOsReadPciConfiguration(ACPI_PCI_ID *id, UINT32 reg, UINT64 *value, UINT32 width)
 {
@@ -48,40 +30,43 @@ ACPI_STATUS AcpiOsWritePciConfiguration(ACPI_PCI_ID *id, UINT32 reg, UINT64 valu
 
 ACPI_STATUS AcpiOsReadPort(ACPI_IO_ADDRESS port, UINT32 *value, UINT32 width)
 {
-	(void)width;
-	*value = ~0u;
-	fprintf(stderr, "AML may not read port 0x%llx\n", (unsigned long long)port);
-	return AE_ACCESS;
+	UINT64 v = 0;
+	bool ok = machine_port(port, width / 8, &v, false);
+
+	*value = ok ? (UINT32)v : ~0u;
+	return ok ? AE_OK : AE_ACCESS;
 }
 
 ACPI_STATUS AcpiOsWritePort(ACPI_IO_ADDRESS port, UINT32 value, UINT32 width)
 {
-	(void)value, (void)width;
-	if (port == POST_PORT)
-		return AE_OK;
-	fprintf(stderr, "AML may not write port 0x%llx\n", (unsigned long long)port);
-	return AE_ACCESS;
+	UINT64 v = value;
+
+	return port == POST_PORT || machine_port(port, width / 8, &v, true) ? AE_OK : AE_ACCESS;
 }
 
 ACPI_STATUS AcpiOsReadMemory(ACPI_PHYSICAL_ADDRESS at, UINT64 *value, UINT32 width)
 {
-	(void)at, (void)width;
-	*value = ~0ull;
-	return AE_ACCESS;
+	return machine_memory(at, width / 8, value, false) ? AE_OK : AE_ACCESS;
 }
 
 ACPI_STATUS AcpiOsWriteMemory(ACPI_PHYSICAL_ADDRESS at, UINT64 value, UINT32 width)
 {
-	(void)at, (void)value, (void)width;
-	return AE_ACCESS;
+	return machine_memory(at, width / 8, &value, true) ? AE_OK : AE_ACCESS;
 }
 
+/* Tables are at this program's addresses; regions go by os_memory_region(). */
 void *AcpiOsMapMemory(ACPI_PHYSICAL_ADDRESS where, ACPI_SIZE len)
 {
 	if (tables_hold(where, len))
 		return (void *)(uintptr_t)where;
-	fprintf(stderr, "AML may not use memory 0x%llx\n", (unsigned long long)where);
+	fprintf(stderr, "no table is at 0x%llx\n", (unsigned long long)where);
 	return NULL;
+}
+
+ACPI_STATUS os_memory_region(UINT32 function, ACPI_PHYSICAL_ADDRESS at, UINT32 width, UINT64 *value, void *handler, void *region)
+{
+	(void)handler, (void)region;
+	return machine_memory(at, width / 8, value, (function & ACPI_IO_MASK) == ACPI_WRITE) ? AE_OK : AE_ACCESS;
 }
 
 void AcpiOsUnmapMemory(void *where, ACPI_SIZE len) { (void)where, (void)len; }

@@ -3,7 +3,8 @@
  * acpi-routes [-n] [PROGRAM [ARGUMENT]...]: reports the interrupt lines that the firmware's _PRT tell to
  * /sys/kernel/postern/intx_routes, then becomes PROGRAM. -n: prints only.
  *
- * A line for each pin of a device that is there: what was reported, or why not. A link device that is not set is
+ * A line for each pin of a device that is there: what was reported, or why not. _INI is run where a _PRT may stand on it: of
+ * the root, of \_SB, of host bridges. A link device that is not set is
  * left as it is, and an edge is no line. When \_PIC, which chooses the routing for IOAPICs, cannot be run, nothing is reported:
  * _PRT might tell the lines of the other interrupt controller.
  */
@@ -23,6 +24,9 @@
 #define DEPTH_MAX 16
 
 static bool print_only;
+
+/* os.c; ACPI_ADR_SPACE_HANDLER */
+ACPI_STATUS os_memory_region(UINT32 function, ACPI_PHYSICAL_ADDRESS at, UINT32 width, UINT64 *value, void *handler, void *region);
 
 /* Where an _PRT belongs. */
 struct bus {
@@ -108,6 +112,15 @@ static const char *report(const struct bus *b, unsigned device, unsigned pin, co
 	return ok ? "reported" : strerror(n);
 }
 
+/* What _PRT may stand on; one that fails leaves things as they were, which is said. */
+static void initialize(ACPI_HANDLE handle, const char *name)
+{
+	ACPI_STATUS status = AcpiEvaluateObject(handle, (char *)name, NULL, NULL);
+
+	if (ACPI_FAILURE(status) && status != AE_NOT_FOUND)
+		fprintf(stderr, "%s: %s\n", name, AcpiFormatException(status));
+}
+
 static void bus_routes(const struct bus *b)
 {
 	ACPI_BUFFER table = { ACPI_ALLOCATE_BUFFER, NULL };
@@ -164,6 +177,7 @@ static ACPI_STATUS host_bridge(ACPI_HANDLE handle, UINT32 level, void *arg, void
 	struct bus b = { .handle = handle };
 	uint64_t v;
 
+	initialize(handle, "_INI");
 	(void)level, (void)arg, (void)result;
 	if (number_of(handle, "_SEG", &v))
 		b.segment = (unsigned)v & 0xffff;
@@ -193,15 +207,21 @@ static void routes(void)
 	if (ACPI_SUCCESS(status))
 		status = AcpiInitializeTables(NULL, 64, TRUE);
 	if (ACPI_SUCCESS(status))
+		status = AcpiInstallAddressSpaceHandler(ACPI_ROOT_OBJECT, ACPI_ADR_SPACE_SYSTEM_MEMORY, os_memory_region, NULL, NULL);
+	if (ACPI_SUCCESS(status))
 		status = AcpiEnableSubsystem(ACPI_FULL_INITIALIZATION);
 	if (ACPI_SUCCESS(status))
 		status = AcpiLoadTables();
-	/* Devices' _INI touch the machine, and no route needs them. */
+	/* _INI of devices that have no part in routes touch the machine for nothing. */
 	if (ACPI_SUCCESS(status))
 		status = AcpiInitializeObjects(ACPI_NO_DEVICE_INIT);
-	if (ACPI_FAILURE(status))
+	if (ACPI_FAILURE(status)) {
 		printf("ACPICA does not start: %s\n", AcpiFormatException(status));
-	else if (pic_choose())
+		return;
+	}
+	initialize(NULL, "\\_INI");
+	initialize(NULL, "\\_SB._INI");
+	if (pic_choose())
 		AcpiGetDevices("PNP0A03", host_bridge, NULL, NULL); /* PCI Express ones name this id too, as compatible */
 }
 

@@ -146,14 +146,20 @@ const struct acpi_header *acpi_find(const char *signature)
 	return NULL;
 }
 
+u64 acpi_field(const struct acpi_header *t, unsigned off, unsigned bytes)
+{
+	u64 v = 0;
+
+	if (t && t->length >= off + bytes)
+		memcpy(&v, (const u8 *)t + off, bytes);
+	return v;
+}
+
 const struct acpi_header *acpi_dsdt(void)
 {
 	const struct acpi_header *fadt = acpi_find("FACP");
-	u64 pa = 0;
+	u64 pa = acpi_field(fadt, FADT_X_DSDT, 8);
 
-	if (fadt && fadt->length >= FADT_X_DSDT + sizeof(pa))
-		memcpy(&pa, (const u8 *)fadt + FADT_X_DSDT, sizeof(pa));
-	if (fadt && !pa && fadt->length >= FADT_DSDT + sizeof(u32))
-		memcpy(&pa, (const u8 *)fadt + FADT_DSDT, sizeof(u32));
+	pa = pa ? pa : acpi_field(fadt, FADT_DSDT, 4);
 	return pa ? table_at(pa, "FADT") : NULL;
 }

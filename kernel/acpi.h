@@ -27,6 +27,8 @@ const struct acpi_header *acpi_find(const char *signature);
 unsigned acpi_tables(void);
 const struct acpi_header *acpi_table(unsigned i);
 const struct acpi_header *acpi_dsdt(void);
+/* `bytes` bytes at off; 0: there is no table, or it ends before. */
+u64 acpi_field(const struct acpi_header *t, unsigned off, unsigned bytes);
 
 struct acpi_cpu { u32 apic_id; };
 struct acpi_ioapic { u8 id; u32 gsi_base; paddr_t base; };
@@ -45,5 +47,10 @@ int acpi_parse_madt(const struct acpi_header *t, struct acpi_madt *out);
 struct acpi_mcfg_entry { paddr_t base; u16 segment; u8 bus_first, bus_last; };
 /* Number of entries (at most cap), -ENOENT (no table) or -EBADMSG. */
 int acpi_parse_mcfg(const struct acpi_header *t, struct acpi_mcfg_entry *out, unsigned cap);
+
+/* Ports or memory that AML names; all of it lies below 64 KiB or 2^64. */
+struct acpi_region { u64 base, size; bool io; };
+/* The first one of t at or after off: where to look for the next; 0: there is none. */
+u32 acpi_region_next(const struct acpi_header *t, u32 off, struct acpi_region *out);
 
 #endif

@@ -256,6 +256,50 @@ static void test_mcfg(void **state)
 	assert_int_equal(parse_mcfg(bad, 32, e, 2), -EBADMSG);
 }
 
+static const u8 aml[] = {
+	0x10, 0x5b, 0x80, 'P', 'O', 'R', 'T', 1, 0x0b, 0x10, 0x05, 0x0a, 0x02,             /* constants of all widths */
+	0x5b, 0x80, '\\', '_', 'S', 'B', '_', 0, 0x0c, 0x00, 0x10, 0x00, 0xd0, 0x01,
+	0x5b, 0x80, '^', '^', 0x2e, 'A', 'B', 'C', 'D', 'E', '0', '1', '2', 0, 0x00, 0x0e, 0, 0, 0, 0, 1, 0, 0, 0,
+	0x5b, 0x80, 'A', '_', '0', '9', 1, 0x0b, 0xff, 0xff, 0x01,
+	0x5b, 0x80, 'P', 'O', 'R', 'T', 1, 0x0b, 0xff, 0xff, 0x0a, 0x02,                   /* ends after the last port */
+	0x5b, 0x80, 'M', 'E', 'M', '_', 0, 0x0e, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0b, 0x00, 0x01, /* wraps */
+	0x5b, 0x80, 'M', 'E', 'M', '_', 0, 0x0a, 0x10, 0x00,                               /* empty */
+	0x5b, 0x80, 'E', 'C', 'O', 'R', 3, 0x00, 0x0a, 0x10,                               /* another space */
+	0x5b, 0x80, 'C', 'O', 'M', 'P', 1, 'B', 'A', 'S', 'E', 0x0a, 0x10,                 /* computed */
+	0x5b, 0x80, '0', 'B', 'A', 'D', 1, 0x0a, 0x10, 0x0a, 0x10,                         /* no name */
+	0x5b, 0x80, 0x2f, 0, 1, 0x0a, 0x10, 0x0a, 0x10,
+	0x5b, 0x81, 'P', 'O', 'R', 'T', 1, 0x0a, 0x10, 0x0a, 0x10,                         /* a field */
+	0x5b, 0x80, 0x5b, 0x80, 'L', 'A', 'S', 'T', 1, 0x0a, 0x80, 0x01,
+};
+
+static void test_regions(void **state)
+{
+	static const struct acpi_region want[] = {
+		{ 0x510, 2, true }, { 0xd0001000, 1, false }, { 0, 0x100000000, false }, { 0xffff, 1, true }, { 0x80, 1, true },
+	};
+	/* Where the bytes end that each of them needs. */
+	static const u32 ends[] = { 13, 27, 51, 62, sizeof(aml) };
+
+	(void)state;
+	for (u32 n = 0; n <= sizeof(aml); n++) {
+		struct acpi_header *t = calloc(1, sizeof(*t) + n); /* exactly as long as it says */
+		struct acpi_region r;
+		unsigned found = 0;
+
+		memcpy(t + 1, aml, n);
+		t->length = (u32)sizeof(*t) + n;
+		for (u32 off = 0; (off = acpi_region_next(t, off, &r)); found++) {
+			assert_true(found < ARRAY_SIZE(want));
+			assert_int_equal(r.base, want[found].base);
+			assert_int_equal(r.size, want[found].size);
+			assert_int_equal(r.io, want[found].io);
+		}
+		assert_true(found == ARRAY_SIZE(want) || n < ends[found]);
+		assert_true(!found || n >= ends[found - 1]);
+		free(t);
+	}
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -271,6 +315,7 @@ int main(void)
 		cmocka_unit_test(test_root),
 		cmocka_unit_test(test_madt),
 		cmocka_unit_test(test_mcfg),
+		cmocka_unit_test(test_regions),
 	};
 
 	return cmocka_run_group_tests_name("acpi", tests, setup, NULL);

@@ -60,7 +60,7 @@ void poll_wait(struct poll_table *pt, struct waitq *q);
 
 /* ---- names ----------------------------------------------------------------------------------*/
 struct node_ops {
-	/* Character device: make f->ops, f->priv. */
+	/* Character device: make f->ops, f->priv. One that has none, and numbers, is read and written as a binary attribute is. */
 	int (*open)(struct node *n, struct file *f);
 	/* Text attribute: write at most cap bytes into buf, return the length (sprintf style) or -errno. */
 	s64 (*show)(struct node *n, char *buf, size_t cap);

@@ -49,8 +49,11 @@ u64 frames_free(void);
 /* True when the firmware's map has all of [pa, pa+len) as memory (RAM, tables, reserved): the direct
  * map shows it. Firmware tables point anywhere; this is asked before one is followed. */
 bool frames_is_memory(paddr_t pa, u64 len);
-/* Does the firmware's map name anything in [pa, pa+len), of whatever kind or only what counts as memory? */
-bool frames_in_map(paddr_t pa, u64 len, bool memory);
+/* Does the firmware's map name anything in [pa, pa+len) that is of one of these kinds, BIT(HANDOVER_...)? */
+#define FRAMES_ANY (~0ull)
+#define FRAMES_OURS (BIT(HANDOVER_RAM) | BIT(HANDOVER_KERNEL) | BIT(HANDOVER_RUNTIME))
+#define FRAMES_MEMORY (FRAMES_OURS | BIT(HANDOVER_ACPI))
+bool frames_meet(paddr_t pa, u64 len, u64 kinds);
 paddr_t frames_low_end(void); /* of the RAM below 4 GiB */
 
 /* Heap: 16-byte aligned, up to 1 MiB; NULL when out of memory or n is larger. */

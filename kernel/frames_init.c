@@ -90,12 +90,12 @@ bool frames_is_memory(paddr_t pa, u64 len)
 	return pa >= end;
 }
 
-bool frames_in_map(paddr_t pa, u64 len, bool memory)
+bool frames_meet(paddr_t pa, u64 len, u64 kinds)
 {
 	const struct handover_region *r = frames.map->region;
 
 	for (u32 i = 0; i < frames.map->nregions; i++, r++)
-		if (pa < r->base + r->size && r->base < pa + len && (!memory || is_mapped(r)))
+		if (BIT(r->kind) & kinds && pa < r->base + r->size && r->base < pa + len)
 			return true;
 	return false;
 }

@@ -139,7 +139,7 @@ static struct node *add(const char *path, u8 kind, const struct node *like)
 
 static u8 kind_of(const struct node_ops *ops)
 {
-	return ops->open ? NODE_CHAR : ops->bin_read || ops->bin_write ? NODE_BIN : NODE_ATTR;
+	return ops->open || ops->rdev_major ? NODE_CHAR : ops->bin_read || ops->bin_write ? NODE_BIN : NODE_ATTR;
 }
 
 struct node *node_add(const char *path, const struct node_ops *ops, void *priv)

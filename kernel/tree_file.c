@@ -280,12 +280,13 @@ int tree_open(struct node *n, int flags, struct file **out)
 
 	if (r)
 		return r;
-	f = file_create(by_kind[n->kind], flags & (O_ACCMODE | O_NONBLOCK | O_APPEND | O_PATH | O_LARGEFILE), NULL);
+	f = file_create(n->kind == NODE_CHAR && !n->ops->open ? &bin_ops : by_kind[n->kind],
+			flags & (O_ACCMODE | O_NONBLOCK | O_APPEND | O_PATH | O_LARGEFILE), NULL);
 	if (!f)
 		return -ENOMEM;
 	f->node = n;
 	node_get(n);
-	if (n->kind == NODE_CHAR && !(flags & O_PATH)) {
+	if (n->kind == NODE_CHAR && n->ops->open && !(flags & O_PATH)) {
 		r = node_enter(n);
 		if (!r) {
 			r = n->ops->open(n, f);

@@ -219,6 +219,7 @@ static int group_open(struct node *n, struct file *f)
 	struct vfio_group *g = node_priv(n);
 	int ret = 0;
 
+	pci_aml_io_close();
 	mutex_lock(&g->lock);
 	if (g->file)
 		ret = refuse(-EBUSY, "group %u is open already (owner: %s)", g->iommu->id,

@@ -131,7 +131,7 @@ static bool meets_memory(const struct pci_bar *b)
 {
 	u64 high = MAX(b->base, LOW_END), end = b->base + b->size;
 
-	return b->base < frames_low_end() || (high < end && frames_in_map(high, end - high, true));
+	return b->base < frames_low_end() || (high < end && frames_meet(high, end - high, FRAMES_MEMORY));
 }
 
 bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b)
@@ -165,6 +165,16 @@ const char *pci_bar_kind(unsigned i)
 	return i < PCI_BARS ? "BAR" : i == PCI_BARS ? "ROM" : "VF BAR";
 }
 
+const char *pci_bar_claimed(const struct pci_bar *b)
+{
+	if (pci_ecam_overlaps(b->base, b->size))
+		return "config space";
+	for (unsigned i = 1; i < nexcluded; i++)
+		if (pci_bars_meet(b, &excluded[i].range))
+			return excluded[i].whose;
+	return NULL;
+}
+
 const char *pci_bar_refused(const struct pci_bar *b)
 {
 	if (b->io && b->base < BOARD_PORTS)
@@ -173,12 +183,7 @@ const char *pci_bar_refused(const struct pci_bar *b)
 		return b->base + b->size > 0x10000 ? "the I/O space's end" : NULL;
 	if (meets_memory(b))
 		return "memory";
-	if (pci_ecam_overlaps(b->base, b->size))
-		return "config space";
-	for (unsigned i = 0; i < nexcluded; i++)
-		if (pci_bars_meet(b, &excluded[i].range))
-			return excluded[i].whose;
-	return NULL;
+	return pci_bars_meet(b, &excluded->range) ? excluded->whose : pci_bar_claimed(b);
 }
 
 static void bar_drop(struct pci_dev *d, unsigned i, const char *over)

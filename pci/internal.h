@@ -69,6 +69,9 @@ const char *pci_bar_kind(unsigned i);
 bool pci_bars_meet(const struct pci_bar *a, const struct pci_bar *b);
 /* What is not a device's, and lies where this BAR does; NULL: nothing. */
 const char *pci_bar_refused(const struct pci_bar *b);
+/* Of that, what ring 0 has for itself of the board: config space, IOMMUs. */
+const char *pci_bar_claimed(const struct pci_bar *b);
+int pci_aml_io_init(void);
 /* Drop BARs that lie over RAM, config space, interrupt addresses or each other. */
 void pci_bars_check(void);
 

@@ -218,6 +218,8 @@ bool pci_intx_asserted(const struct pci_dev *d);
 /* DisINTx, and no other bit of the command register's low half; any context. */
 void pci_intx_mask(const struct pci_dev *d, bool masked);
 int pci_intx_init(void);
+/* Ports and memory are not AML's any more (aml_io.c): before a program gets a device. */
+void pci_aml_io_close(void);
 
 /* ---- what the folders above are asked to do; theirs to set, at start -------------------------*/
 extern struct pci_above {

@@ -69,7 +69,7 @@ static struct room root_room(const struct pci_dev *d, bool high)
 	struct pci_dev *e;
 
 	if (high && forwards_all(d)) {
-		while (w.base < w.end && frames_in_map(w.base, w.end - w.base, true))
+		while (w.base < w.end && frames_meet(w.base, w.end - w.base, FRAMES_MEMORY))
 			w.base += SZ_1G;
 		return w;
 	}
@@ -105,7 +105,7 @@ static u64 met(const struct pci_dev *d, const struct pci_bar *b)
 {
 	struct pci_dev *e;
 
-	if (pci_bar_refused(b) || (!d->parent && frames_in_map(b->base, b->size, false)))
+	if (pci_bar_refused(b) || (!d->parent && frames_meet(b->base, b->size, FRAMES_ANY)))
 		return ((b->base >> STEP_SHIFT) + 1) << STEP_SHIFT;
 	pci_for_each(e)
 		for (unsigned i = 0; i < (pci_is_below(d, e) ? PCI_REGIONS : PCI_ALL_REGIONS); i++)

@@ -106,13 +106,10 @@ static u32 pm_read(void)
 static bool pm_present(void)
 {
 	const struct acpi_header *fadt = acpi_find("FACP");
-	u32 block, flags, first;
+	u32 block = acpi_field(fadt, FADT_PM_TMR_BLK, 4), first;
 
-	if (!fadt || fadt->length < FADT_FLAGS + 4 || ((const u8 *)fadt)[FADT_PM_TMR_LEN] != 4)
-		return false;
-	memcpy(&block, (const u8 *)fadt + FADT_PM_TMR_BLK, 4);
-	memcpy(&flags, (const u8 *)fadt + FADT_FLAGS, 4);
-	if (!block || block > 0xfffc || (flags & FADT_HW_REDUCED))
+	if (acpi_field(fadt, FADT_PM_TMR_LEN, 1) != 4 || !block || block > 0xfffc ||
+	    (acpi_field(fadt, FADT_FLAGS, 4) & FADT_HW_REDUCED))
 		return false;
 	pm_port = block;
 	first = pm_read();

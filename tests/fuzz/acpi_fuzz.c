@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * MADT and MCFG from any bytes.  The input is a table whose length field is made to tell the truth, as
+ * MADT, MCFG and the regions that AML names, from any bytes.  The input is a table whose length field is made to tell the truth, as
  * acpi_find() guarantees; what is behind it belongs to the sanitizer.
  */
 #include <stdlib.h>
@@ -15,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct acpi_mcfg_entry entry[8];
 	struct acpi_madt madt;
+	struct acpi_region r;
 	struct acpi_header *t;
 	int n;
 
@@ -33,6 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	for (int i = 0; i < n; i++)
 		if (entry[i].bus_first > entry[i].bus_last)
+			abort();
+	for (u32 off = 0, before = 0; (off = acpi_region_next(t, off, &r)); before = off)
+		if (off <= before || off > t->length || r.base + r.size <= r.base || (r.io && r.base + r.size > 0x10000))
 			abort();
 	free(t);
 	return 0;
