@@ -258,7 +258,7 @@ static void test_taken_out(void **state)
 	struct model_fn *f = vr_fn(VR_NVME);
 	struct pci_dev *was = vr_pci(VR_NVME), *now;
 	struct iommu_group *group = was->group;
-	int c, g, d, c2, g2, d2, err;
+	int c, g, d, c2, g2, d2;
 
 	(void)state;
 	assert_int_equal(vr_open_device(VR_NVME, &c, &g, &d), 0);
@@ -277,7 +277,7 @@ static void test_taken_out(void **state)
 	assert_int_equal(vr_call(g, VFIO_GROUP_SET_CONTAINER, &(s32){ c }, 4), -ENODEV);
 
 	f->gone = false;
-	now = pci_dev_read(0, f->bus, f->devfn, was->parent, &err);
+	assert_int_equal(pci_dev_read(0, f->bus, f->devfn, was->parent, &now), 0);
 	assert_int_equal(pci_dev_publish(&now), 0);
 	assert_ptr_equal(now, was);
 	assert_ptr_not_equal(now->group, group); /* g is open still */

@@ -123,11 +123,11 @@ static int covered(const struct vfio_device *v, const struct set *s, const struc
 {
 	for (unsigned i = 0; i < s->n; i++) {
 		struct vfio_device *o = vfio_device_of(s->dev[i]);
-		bool found = false;
+		unsigned k = 0;
 
-		for (unsigned k = 0; o && k < f->n && !found; k++)
-			found = vfio_group_of(f->file[k]) == o->group;
-		if (!found)
+		while (o && k < f->n && vfio_group_of(f->file[k]) != o->group)
+			k++;
+		if (!o || k == f->n)
 			return refuse(-EINVAL, "%s: a hot reset reaches %s, which is %s", v->pci->name, s->dev[i]->name,
 				      o ? "in no group that was given" : "not bound to vfio-pci");
 	}

@@ -38,25 +38,21 @@ static void port_interrupt(void *arg)
 static bool let_go(struct pci_dev *d, enum pci_let_go how)
 {
 	struct vfio_device *v = d->driver;
-	bool open;
 
 	if (how == PCI_TAKE)
 		pci_dev_kill(d, "taken out of its slot"); /* first: who waits for it with the lock held gives up */
 	if (!v)
 		return false;
-	mutex_lock(&v->lock);
+	guard_mutex(&v->lock);
 	v->gone |= how != PCI_LOOK;
 	if (how == PCI_ASK && v->req)
 		eventfd_signal(v->req);
 	if (how == PCI_TAKE) {
-		mutex_lock(&v->mem_lock);
+		guard_mutex(&v->mem_lock);
 		vfio_pci_mem_off(v);
-		mutex_unlock(&v->mem_lock);
 		vfio_error(d);
 	}
-	open = v->opens;
-	mutex_unlock(&v->lock);
-	return open;
+	return v->opens;
 }
 
 static void slots_thread(void *)
@@ -107,16 +103,15 @@ static int port_start(struct pci_dev *d)
 	if (ret)
 		goto free;
 	ret = iommu_irq_map(d, &p->irq, 1, &p->irte, &msg);
-	if (ret)
-		goto free_irq;
-	ret = message_set(d, &msg);
+	if (!ret)
+		ret = message_set(d, &msg);
 	if (!ret) {
 		p->slot = pci_slot_has(d) ? pci_slot_start(d, let_go) : NULL;
 		TAILQ_INSERT_TAIL(&ports, p, link);
 		return 0;
 	}
-	iommu_irq_unmap(p->irte);
-free_irq:
+	if (p->irte)
+		iommu_irq_unmap(p->irte);
 	arch_irq_free(&p->irq);
 free:
 	kfree(p);

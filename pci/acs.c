@@ -27,11 +27,6 @@
 #define PCH_PORT_MPC 0xd8
 #define PCH_MPC_CHECK_BUS (1u << 26)
 
-static u32 acs_cap(const struct pci_dev *d)
-{
-	return pci_read16(d, d->cap_acs + PCI_ACS_CAP);
-}
-
 static u32 acs_ctrl(const struct pci_dev *d)
 {
 	return d->quirks & PCI_QUIRK_ACS_DWORD ? pci_read32(d, d->cap_acs + ACS_DWORD_CTRL) :
@@ -81,7 +76,7 @@ void pci_acs_enable(struct pci_dev *d)
 		isolate(d);
 		return;
 	}
-	cap = acs_cap(d);
+	cap = pci_read16(d, d->cap_acs + PCI_ACS_CAP);
 	old = acs_ctrl(d);
 	ctrl = old & ~(u32)(PCI_ACS_EC | PCI_ACS_DT | PCI_ACS_TB);
 	ctrl |= cap & (ACS_NEEDED | (pci_is_port(d) && !d->ats_below ? PCI_ACS_TB : 0));
@@ -100,7 +95,7 @@ static u32 acs_missing(const struct pci_dev *d)
 	/* All ones: the function is gone, and says nothing that may be believed. */
 	if (!d->cap_acs || pci_read32(d, PCI_VENDOR_ID) == ~0u)
 		return ACS_NEEDED;
-	return ACS_NEEDED & acs_cap(d) & ~acs_ctrl(d);
+	return ACS_NEEDED & pci_read16(d, d->cap_acs + PCI_ACS_CAP) & ~acs_ctrl(d);
 }
 
 static const struct pci_dev *top(const struct pci_dev *d)

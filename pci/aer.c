@@ -98,22 +98,14 @@ void pci_aer_root_start(struct pci_dev *port)
 	pci_write32(port, port->aer->cap + PCI_ERR_ROOT_COMMAND, ROOT_REPORTING);
 }
 
-/* May what `v` sends be wrong, or lost, because of d's error? */
-static bool affected(const struct pci_dev *v, const struct pci_dev *d, enum pci_error e)
-{
-	if (v == d)
-		return true;
-	if (pci_is_bridge(d))
-		return reports_to(v, d);
-	return e == PCI_ERROR_FATAL && d->parent && v->parent == d->parent;
-}
-
+/* Everybody whose requests may be wrong, or lost, because of d's error. */
 static void stop_all(const struct pci_dev *d, enum pci_error e, bool show)
 {
 	struct pci_dev *v;
 
 	pci_for_each(v) {
-		if (pci_is_bridge(v) || !affected(v, d, e))
+		if (pci_is_bridge(v) || !(v == d || (pci_is_bridge(d) ? reports_to(v, d) :
+						     e == PCI_ERROR_FATAL && d->parent && v->parent == d->parent)))
 			continue;
 		pci_set_master(v, false);
 		pci_above.error(v, show);

@@ -32,21 +32,13 @@ unsigned pci_dma_aliases(struct pci_dev *d, struct pci_alias *out)
 	if (d->quirks & PCI_QUIRK_ALIAS_FN1)
 		n = add(out, n, d, d->bus, slot | 1, d);
 	for (struct pci_dev *up = d->parent; up; up = up->parent) {
-		switch (up->type) {
-		case PCI_ROOT_PORT:
-		case PCI_UPSTREAM:
-		case PCI_DOWNSTREAM:
-			break;
-		case PCI_PCIE_TO_PCI:
+		if (pci_is_port(up) || up->type == PCI_UPSTREAM)
+			continue;
+		/* A conventional bridge on a PCI Express link only lacks the capability (ASM1083, IT8893). */
+		if (up->type == PCI_PCIE_TO_PCI || (up->type == PCI_CONVENTIONAL && pci_is_port(up->parent)))
 			n = add(out, n, d, up->secondary, 0, up);
-			break;
-		default:
-			/* A conventional bridge on a PCI Express link only lacks the capability (ASM1083, IT8893). */
-			if (up->type == PCI_CONVENTIONAL && pci_is_port(up->parent))
-				n = add(out, n, d, up->secondary, 0, up);
+		if (up->type != PCI_PCIE_TO_PCI)
 			n = add(out, n, d, up->bus, up->devfn, up);
-			break;
-		}
 	}
 	return n;
 }

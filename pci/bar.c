@@ -21,8 +21,8 @@
 static struct excluded {
 	struct pci_bar range;
 	const char *whose;
-} excluded[MAX_EXCLUDED] = { { { .base = BOARD_BASE, .size = BOARD_SIZE }, "the board's own registers" } };
-static unsigned nexcluded = 1;
+} excluded[MAX_EXCLUDED];
+static unsigned nexcluded;
 
 /* Write all ones, read, put back. */
 static u32 probe(const struct pci_dev *d, u16 off, u32 ones, u32 *old)
@@ -88,17 +88,12 @@ static unsigned bar_read(struct pci_dev *d, u16 regs, struct pci_bar *b, unsigne
 	return b->mem64 ? 2 : 1;
 }
 
-static void rom_read(struct pci_dev *d, u16 off)
-{
-	u32 old, mask = probe(d, off, (u32)PCI_ROM_ADDRESS_MASK, &old) & (u32)PCI_ROM_ADDRESS_MASK;
-
-	bar_set(d, "ROM", &d->rom, old & (u32)PCI_ROM_ADDRESS_MASK, mask, 0xffffffff);
-}
-
 void pci_bars_read(struct pci_dev *d)
 {
 	bool bridge = pci_is_bridge(d);
 	unsigned n = bridge ? 2 : PCI_BARS;
+	const u32 address = (u32)PCI_ROM_ADDRESS_MASK;
+	u32 rom, mask;
 	u16 command;
 
 	/* A host bridge's decode may be what RAM or config space hangs on; nobody is given one. */
@@ -108,7 +103,8 @@ void pci_bars_read(struct pci_dev *d)
 	pci_write16(d, PCI_COMMAND, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));
 	for (unsigned i = 0; i < n;)
 		i += bar_read(d, PCI_BASE_ADDRESS_0, &d->bar[i], i, n);
-	rom_read(d, bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS);
+	mask = probe(d, bridge ? PCI_ROM_ADDRESS1 : PCI_ROM_ADDRESS, address, &rom);
+	bar_set(d, "ROM", &d->rom, rom & address, mask & address, 0xffffffff);
 	pci_write16(d, PCI_COMMAND, command);
 }
 
@@ -169,7 +165,7 @@ const char *pci_bar_claimed(const struct pci_bar *b)
 {
 	if (pci_ecam_overlaps(b->base, b->size))
 		return "config space";
-	for (unsigned i = 1; i < nexcluded; i++)
+	for (unsigned i = 0; i < nexcluded; i++)
 		if (pci_bars_meet(b, &excluded[i].range))
 			return excluded[i].whose;
 	return NULL;
@@ -183,7 +179,9 @@ const char *pci_bar_refused(const struct pci_bar *b)
 		return b->base + b->size > 0x10000 ? "the I/O space's end" : NULL;
 	if (meets_memory(b))
 		return "memory";
-	return pci_bars_meet(b, &excluded->range) ? excluded->whose : pci_bar_claimed(b);
+	if (pci_bars_meet(b, &(const struct pci_bar){ .base = BOARD_BASE, .size = BOARD_SIZE }))
+		return "the board's own registers";
+	return pci_bar_claimed(b);
 }
 
 static void bar_drop(struct pci_dev *d, unsigned i, const char *over)

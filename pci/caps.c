@@ -88,22 +88,6 @@ static void msi_read(struct pci_dev *d)
 	d->msi_vectors = (u8)(1u << FIELD_GET(PCI_MSI_FLAGS_QMASK, ctrl));
 }
 
-static void msix_read(struct pci_dev *d)
-{
-	u32 table, pba;
-
-	d->msix_vectors = 0;
-	if (!d->cap_msix)
-		return;
-	table = pci_read32(d, d->cap_msix + PCI_MSIX_TABLE);
-	pba = pci_read32(d, d->cap_msix + PCI_MSIX_PBA);
-	d->msix_vectors = (u16)((pci_read16(d, d->cap_msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1);
-	d->msix_bar = table & PCI_MSIX_TABLE_BIR;
-	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
-	d->msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
-	d->msix_pba = pba & PCI_MSIX_PBA_OFFSET;
-}
-
 /* Is [off, off+size) in a memory BAR that has an address? */
 static bool in_bar(const struct pci_dev *d, unsigned bar, u32 off, u32 size)
 {
@@ -118,9 +102,18 @@ static bool unplaced(const struct pci_dev *d, unsigned bar)
 
 void pci_msix_check(struct pci_dev *d)
 {
-	msix_read(d);
-	if (!d->msix_vectors)
+	u32 table, pba;
+
+	d->msix_vectors = 0;
+	if (!d->cap_msix)
 		return;
+	table = pci_read32(d, d->cap_msix + PCI_MSIX_TABLE);
+	pba = pci_read32(d, d->cap_msix + PCI_MSIX_PBA);
+	d->msix_vectors = (u16)((pci_read16(d, d->cap_msix + PCI_MSIX_FLAGS) & PCI_MSIX_FLAGS_QSIZE) + 1);
+	d->msix_bar = table & PCI_MSIX_TABLE_BIR;
+	d->msix_table = table & PCI_MSIX_TABLE_OFFSET;
+	d->msix_pba_bar = pba & PCI_MSIX_PBA_BIR;
+	d->msix_pba = pba & PCI_MSIX_PBA_OFFSET;
 	if (in_bar(d, d->msix_bar, d->msix_table, d->msix_vectors * PCI_MSIX_ENTRY_SIZE) &&
 	    in_bar(d, d->msix_pba_bar, d->msix_pba, (d->msix_vectors + 63u) / 64 * 8))
 		return;
@@ -135,10 +128,8 @@ static u16 cfg_size(const struct pci_dev *d)
 {
 	bool path = !d->parent || (d->parent->cfg_size == PCI_CFG_EXPRESS && d->parent->type != PCI_PCIE_TO_PCI);
 
-	if (!d->cap_pcie || !path ||
-	    pci_cfg_read(d->segment, d->bus, d->devfn, EXT_FIRST, 4) == ~0u)
-		return PCI_CFG_CONVENTIONAL;
-	return PCI_CFG_EXPRESS;
+	return d->cap_pcie && path && pci_cfg_read(d->segment, d->bus, d->devfn, EXT_FIRST, 4) != ~0u ?
+	       PCI_CFG_EXPRESS : PCI_CFG_CONVENTIONAL;
 }
 
 void pci_caps_read(struct pci_dev *d)

@@ -30,9 +30,7 @@ const char *pci_type_name(const struct pci_dev *d)
 {
 	if (d->type == PCI_CONVENTIONAL)
 		return pci_is_bridge(d) ? "conventional bridge" : "conventional";
-	if (d->type < ARRAY_SIZE(type_names) && type_names[d->type])
-		return type_names[d->type];
-	return "unknown type";
+	return d->type < ARRAY_SIZE(type_names) && type_names[d->type] ? type_names[d->type] : "unknown type";
 }
 
 /* Clear bits of a control register in an extended capability; were any set? */
@@ -64,6 +62,7 @@ static void header_read(struct pci_dev *d)
 {
 	u32 v = pci_read32(d, PCI_CLASS_REVISION);
 	u8 header = pci_read8(d, PCI_HEADER_TYPE);
+	u16 subsystem = 0;
 
 	d->revision = (u8)v;
 	d->class = v >> 8;
@@ -74,9 +73,11 @@ static void header_read(struct pci_dev *d)
 	if (d->interrupt_pin > 4 || d->pf)
 		d->interrupt_pin = 0;
 	if (d->header_type == PCI_HEADER_TYPE_NORMAL) {
-		d->subsystem_vendor = pci_read16(d, PCI_SUBSYSTEM_VENDOR_ID);
-		d->subsystem_device = pci_read16(d, PCI_SUBSYSTEM_ID);
+		subsystem = PCI_SUBSYSTEM_VENDOR_ID;
 	} else if (pci_is_bridge(d)) {
+		u8 cap = pci_find_cap(d, PCI_CAP_ID_SSVID); /* PCI-to-PCI Bridge 1.2, 3.2.5.13 */
+
+		subsystem = cap ? cap + PCI_SSVID_VENDOR_ID : 0;
 		d->secondary = pci_read8(d, PCI_SECONDARY_BUS);
 		d->subordinate = pci_read8(d, PCI_SUBORDINATE_BUS);
 		pci_windows_read(d);
@@ -84,17 +85,10 @@ static void header_read(struct pci_dev *d)
 		log_warn("pci %s: header type %u is not known here: its BARs and what is behind it are not used",
 			 d->name, d->header_type);
 	}
-}
-
-/* A bridge has its subsystem ids in a capability (PCI-to-PCI Bridge 1.2, 3.2.5.13). */
-static void bridge_subsystem_read(struct pci_dev *d)
-{
-	u8 cap = pci_is_bridge(d) ? pci_find_cap(d, PCI_CAP_ID_SSVID) : 0;
-
-	if (!cap || cap + PCI_SSVID_DEVICE_ID + 2 > PCI_CFG_CONVENTIONAL)
-		return;
-	d->subsystem_vendor = pci_read16(d, cap + PCI_SSVID_VENDOR_ID);
-	d->subsystem_device = pci_read16(d, cap + PCI_SSVID_DEVICE_ID);
+	if (subsystem && subsystem + 4 <= PCI_CFG_CONVENTIONAL) {
+		d->subsystem_vendor = pci_read16(d, subsystem);
+		d->subsystem_device = pci_read16(d, subsystem + 2);
+	}
 }
 
 /* Intel Volume Management Devices: the domain behind one is reached through its BARs, and not looked into. */
@@ -112,7 +106,6 @@ void pci_dev_decode(struct pci_dev *d)
 {
 	header_read(d);
 	pci_caps_read(d);
-	bridge_subsystem_read(d);
 	d->quirks = pci_quirks_of(d);
 	d->vmd = is_vmd(d);
 	quiesce(d);
@@ -150,22 +143,20 @@ struct pci_dev *pci_dev_new(u16 segment, u16 rid, struct pci_dev *parent)
 	return d;
 }
 
-struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err)
+int pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
 {
 	u32 id = pci_cfg_read(segment, bus, devfn, PCI_VENDOR_ID, 4);
 	struct pci_dev *d;
 
-	*err = 0;
+	*out = NULL;
 	/* All ones: nobody. Vendor 0 and 1: some bridges' way to say the same, and "not ready". */
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) <= 1)
-		return NULL;
-	d = pci_dev_new(segment, (u16)(bus << 8 | devfn), parent);
-	if (!d) {
-		*err = -ENOMEM;
-		return NULL;
-	}
+		return 0;
+	*out = d = pci_dev_new(segment, (u16)(bus << 8 | devfn), parent);
+	if (!d)
+		return -ENOMEM;
 	d->vendor = (u16)id;
 	d->device = (u16)(id >> 16);
 	pci_dev_decode(d);
-	return d;
+	return 0;
 }

@@ -58,44 +58,29 @@ static void ecam_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u3
 
 static const struct pci_cfg_ops ecam_ops = { ecam_read, ecam_write };
 
-static bool port_select(u8 bus, u8 devfn, u16 off)
+static u32 port_access(u8 bus, u8 devfn, u16 off, unsigned size, bool write, u32 v)
 {
-	bool irq = false;
+	bool locked = !READ_ONCE(port_unlocked), irq = locked && spin_lock(&port_lock);
 
-	if (!READ_ONCE(port_unlocked))
-		irq = spin_lock(&port_lock);
 	arch_out32(CF8_ADDRESS, (u32)(CF8_ENABLE | (u32)bus << 16 | (u32)devfn << 8 | (off & 0xfc)));
-	return irq;
-}
-
-static void port_done(bool irq)
-{
-	if (!READ_ONCE(port_unlocked))
+	if (write)
+		arch_out((u16)(CF8_DATA + (off & 3)), size, v);
+	else
+		v = arch_in((u16)(CF8_DATA + (off & 3)), size);
+	if (locked)
 		spin_unlock(&port_lock, irq);
+	return v;
 }
 
 static u32 port_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 {
-	u32 v;
-	bool irq;
-
-	if (segment || off >= PCI_CFG_CONVENTIONAL)
-		return ~0u;
-	irq = port_select(bus, devfn, off);
-	v = arch_in((u16)(CF8_DATA + (off & 3)), size);
-	port_done(irq);
-	return v;
+	return segment || off >= PCI_CFG_CONVENTIONAL ? ~0u : port_access(bus, devfn, off, size, false, 0);
 }
 
 static void port_write(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size, u32 v)
 {
-	bool irq;
-
-	if (segment || off >= PCI_CFG_CONVENTIONAL)
-		return;
-	irq = port_select(bus, devfn, off);
-	arch_out((u16)(CF8_DATA + (off & 3)), size, v);
-	port_done(irq);
+	if (!segment && off < PCI_CFG_CONVENTIONAL)
+		(void)port_access(bus, devfn, off, size, true, v);
 }
 
 static const struct pci_cfg_ops port_ops = { port_read, port_write };

@@ -80,34 +80,26 @@ static void bridge_follow(struct scan *s, struct pci_dev *d)
 /* Who never gets ready is left alone: nobody gets it, and all it sends is blocked. */
 static int function_scan(struct scan *s, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out)
 {
-	struct pci_dev *d;
 	u16 vendor;
 	int err;
 
-	*out = NULL;
 	while ((vendor = (u16)pci_cfg_read(s->segment, bus, devfn, PCI_VENDOR_ID, 4)) == PCI_CRS_VENDOR &&
 	       arch_now_ns() < s->patience)
 		pci_wait_ms(10);
 	if (vendor == PCI_CRS_VENDOR)
 		log_warn("pci %04x:%02x:%02x.%x: not ready after %u s: it is left alone", s->segment, bus, devfn >> 3,
 			 devfn & 7, READY_MS / 1000);
-	d = pci_dev_read(s->segment, bus, devfn, parent, &err);
-	if (!d)
+	err = pci_dev_read(s->segment, bus, devfn, parent, out);
+	if (!*out)
 		return err;
-	if (s->nfunctions++ >= PCI_MAX_FUNCTIONS) {
-		log_err("pci: more than %u functions: %s is left alone", PCI_MAX_FUNCTIONS, d->name);
-		pci_dev_free(d);
+	if (s->nfunctions++ < PCI_MAX_FUNCTIONS) {
+		pci_list_insert(*out);
 		return 0;
 	}
-	pci_list_insert(d);
-	*out = d;
+	log_err("pci: more than %u functions: %s is left alone", PCI_MAX_FUNCTIONS, (*out)->name);
+	pci_dev_free(*out);
+	*out = NULL;
 	return 0;
-}
-
-/* Below a port there is one device, and some answer for every device number (PCI Express 7.3.1). */
-static unsigned devices_on(const struct pci_dev *parent)
-{
-	return pci_is_port(parent) ? 1 : 32;
 }
 
 /*
@@ -121,7 +113,7 @@ static void port_prepare(struct pci_dev *port, struct pci_dev *fn0)
 	if (port->type == PCI_ROOT_PORT && pci_express_v2(port, PCI_EXP_RTCTL) &&
 	    pci_read16(port, port->cap_pcie + PCI_EXP_RTCAP) & PCI_EXP_RTCAP_CRSVIS)
 		pci_update16(port, port->cap_pcie + PCI_EXP_RTCTL, 0, PCI_EXP_RTCTL_CRSSVE);
-	if (devices_on(port) != 1 || !pci_express_v2(port, PCI_EXP_DEVCAP2))
+	if (!pci_is_port(port) || !pci_express_v2(port, PCI_EXP_DEVCAP2))
 		return;
 	port->ari = fn0 && !pci_is_bridge(fn0) && pci_find_ext_cap(fn0, PCI_EXT_CAP_ID_ARI) &&
 		    pci_read32(port, port->cap_pcie + PCI_EXP_DEVCAP2) & PCI_EXP_DEVCAP2_ARI;
@@ -148,7 +140,8 @@ static int ari_scan(struct scan *s, u8 bus, struct pci_dev *parent, struct pci_d
 
 static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
 {
-	unsigned ndevices = devices_on(parent);
+	/* Below a port there is one device, and some answer for every device number (PCI Express 7.3.1). */
+	unsigned ndevices = pci_is_port(parent) ? 1 : 32;
 	struct pci_dev *d;
 	int err;
 
@@ -161,12 +154,13 @@ static int bus_scan(struct scan *s, u8 bus, struct pci_dev *parent)
 			err = function_scan(s, bus, (u8)(dev << 3 | fn), parent, &d);
 			if (err)
 				return err;
-			if (d && fn == 0 && parent)
+			if (!d || fn)
+				continue;
+			if (parent)
 				port_prepare(parent, d);
-			if (d && fn == 0 && parent && parent->ari)
+			if (parent && parent->ari)
 				return ari_scan(s, bus, parent, d);
-			if (d && fn == 0 && d->multifunction)
-				nfns = 8;
+			nfns = d->multifunction ? 8 : 1;
 		}
 	}
 	return 0;

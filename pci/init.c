@@ -61,12 +61,10 @@ static int pci_init(void)
 		return n;
 	arch_on_panic(panic_quiet);
 	for (int i = 0; i < n; i++) {
-		int err = pci_scan(s[i].segment, s[i].bus_first, s[i].bus_last);
-
-		if (err) {
-			log_err("pci: out of memory while functions were listed");
-			return err;
-		}
+		if (!pci_scan(s[i].segment, s[i].bus_first, s[i].bus_last))
+			continue;
+		log_err("pci: out of memory while functions were listed");
+		return -ENOMEM;
 	}
 	pci_bars_check();
 	pci_for_each(d) {

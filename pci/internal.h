@@ -49,8 +49,8 @@ int pci_scan(u16 segment, u8 bus_first, u8 bus_last);
 void pci_list_insert(struct pci_dev *d);
 
 /* ---- dev.c, caps.c, bar.c --------------------------------------------------------------------*/
-/* Decode the function at this address; NULL: nobody answers (*err 0), or -ENOMEM. */
-struct pci_dev *pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, int *err);
+/* Decode the function at this address; *out is NULL when nobody answers. 0, -ENOMEM. */
+int must_check pci_dev_read(u16 segment, u8 bus, u8 devfn, struct pci_dev *parent, struct pci_dev **out);
 void pci_dev_free(struct pci_dev *d); /* one that nobody has seen yet */
 /* The two steps of that, for a virtual function: between them its PF, ids and BARs are filled in. */
 struct pci_dev *pci_dev_new(u16 segment, u16 rid, struct pci_dev *parent);
@@ -114,7 +114,7 @@ void pci_sriov_addresses(struct pci_dev *d);
  * is open), -ENOENT (not allowed), -ENOMEM (addresses), -EIO. On error nothing has changed. */
 int must_check pci_sriov_set(struct pci_dev *d, unsigned n);
 /* A PF's sriov_* files, a VF's links. The link in the PF's folder goes apart from the VF's own folder. */
-int must_check pci_sriov_nodes(struct pci_dev *d);
+bool pci_sriov_nodes(struct pci_dev *d);
 void pci_sriov_unlink(const struct pci_dev *vf);
 
 /* ---- acs.c, acs_options.c, quirks.c ----------------------------------------------------------*/
@@ -168,7 +168,7 @@ size_t pci_reset_methods_get(const struct pci_dev *d, char *buf, size_t cap);
 /* A running NVMe controller writes its caches and stops; deadlines; what it does not do is logged. */
 void pci_nvme_shutdown(struct pci_dev *d);
 /* `reset` and `reset_method` in a function's directory, if it can be reset. */
-int must_check pci_reset_nodes(struct pci_dev *d);
+bool pci_reset_nodes(struct pci_dev *d);
 
 /* ---- aer.c -----------------------------------------------------------------------------------*/
 /* A function reports its errors from now on. */

@@ -18,15 +18,12 @@ static const struct range acs_dword[] = {
 };
 
 /* Root ports of the 5 to 9 series: Ibex Peak, Cougar, Panther, Lynx, Wildcat Point; Wellsburg; of
- * Patsburg and the last Lynx Point even ids only. */
+ * Patsburg and the last Lynx Point even ids only, pch_port_even. */
 static const struct range pch_port[] = {
 	{ INTEL, 0x3b42, 0x3b51 }, { INTEL, 0x1c10, 0x1c1f }, { INTEL, 0x1e10, 0x1e1f }, { INTEL, 0x8c10, 0x8c1f },
-	{ INTEL, 0x9c10, 0x9c1b }, { INTEL, 0x9c90, 0x9c9b }, { INTEL, 0x8d10, 0x8d1e }, { INTEL, 0x1d10, 0x1d10 },
-	{ INTEL, 0x1d12, 0x1d12 }, { INTEL, 0x1d14, 0x1d14 }, { INTEL, 0x1d16, 0x1d16 }, { INTEL, 0x1d18, 0x1d18 },
-	{ INTEL, 0x1d1a, 0x1d1a }, { INTEL, 0x1d1c, 0x1d1c }, { INTEL, 0x1d1e, 0x1d1e }, { INTEL, 0x8c90, 0x8c90 },
-	{ INTEL, 0x8c92, 0x8c92 }, { INTEL, 0x8c94, 0x8c94 }, { INTEL, 0x8c96, 0x8c96 }, { INTEL, 0x8c98, 0x8c98 },
-	{ INTEL, 0x8c9a, 0x8c9a }, { INTEL, 0x8c9c, 0x8c9c }, { INTEL, 0x8c9e, 0x8c9e },
+	{ INTEL, 0x9c10, 0x9c1b }, { INTEL, 0x9c90, 0x9c9b }, { INTEL, 0x8d10, 0x8d1e },
 };
+static const struct range pch_port_even[] = { { INTEL, 0x1d10, 0x1d1e }, { INTEL, 0x8c90, 0x8c9e } };
 
 /* Network controllers whose makers state that their functions do no peer-to-peer. */
 static const struct range isolated[] = {
@@ -60,12 +57,13 @@ static const struct range alias_fn1[] = {
 	{ 0x197b, 0x2392, 0x2392 }, { 0x1c28, 0x0122, 0x0122 },
 };
 
-static const struct { const struct range *range; size_t n; u8 flag; } quirks[] = {
-	{ acs_dword, ARRAY_SIZE(acs_dword), PCI_QUIRK_ACS_DWORD },
-	{ pch_port, ARRAY_SIZE(pch_port), PCI_QUIRK_PCH_PORT },
-	{ isolated, ARRAY_SIZE(isolated), PCI_QUIRK_ISOLATED },
-	{ alias_fn0, ARRAY_SIZE(alias_fn0), PCI_QUIRK_ALIAS_FN0 },
-	{ alias_fn1, ARRAY_SIZE(alias_fn1), PCI_QUIRK_ALIAS_FN1 },
+static const struct { const struct range *range; size_t n; u8 flag, odd; } quirks[] = {
+	{ acs_dword, ARRAY_SIZE(acs_dword), PCI_QUIRK_ACS_DWORD, 1 },
+	{ pch_port, ARRAY_SIZE(pch_port), PCI_QUIRK_PCH_PORT, 1 },
+	{ pch_port_even, ARRAY_SIZE(pch_port_even), PCI_QUIRK_PCH_PORT, 0 },
+	{ isolated, ARRAY_SIZE(isolated), PCI_QUIRK_ISOLATED, 1 },
+	{ alias_fn0, ARRAY_SIZE(alias_fn0), PCI_QUIRK_ALIAS_FN0, 1 },
+	{ alias_fn1, ARRAY_SIZE(alias_fn1), PCI_QUIRK_ALIAS_FN1, 1 },
 };
 
 u8 pci_quirks_of(const struct pci_dev *d)
@@ -74,7 +72,8 @@ u8 pci_quirks_of(const struct pci_dev *d)
 
 	for (size_t i = 0; i < ARRAY_SIZE(quirks); i++)
 		for (const struct range *r = quirks[i].range; r < quirks[i].range + quirks[i].n; r++)
-			if (r->vendor == d->vendor && d->device >= r->first && d->device <= r->last)
+			if (r->vendor == d->vendor && d->device >= r->first && d->device <= r->last &&
+			    (quirks[i].odd || !(d->device & 1)))
 				flags |= quirks[i].flag;
 	if (d->type != PCI_ROOT_PORT)
 		flags &= (u8)~(PCI_QUIRK_ACS_DWORD | PCI_QUIRK_PCH_PORT);

@@ -47,33 +47,30 @@ static bool nothing_pending(const struct pci_dev *d)
 	       !(d->cap_af && pci_read8(d, d->cap_af + PCI_AF_STATUS) & PCI_AF_STATUS_TP);
 }
 
-/* Nothing new is sent, and what is on its way has arrived; or the deadline says to go on anyway. */
-static void quiesce(struct pci_dev *d)
-{
-	pci_nvme_shutdown(d);
-	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
-	if (!pci_wait_for(d, nothing_pending, QUIESCE_MS))
-		log_warn("pci %s: transactions still pending %u ms after bus mastering was cleared; resetting all the same",
-			 d->name, QUIESCE_MS);
-}
-
 static bool answers_or_dead(const struct pci_dev *d)
 {
 	return !pci_dev_usable(d) || pci_answers(d);
 }
 
+/* Nothing new is sent, and what is on its way has arrived; or the deadline says to go on anyway. */
 static int prepare(struct job *j)
 {
-	if (!pci_dev_usable(j->d))
+	struct pci_dev *d = j->d;
+
+	if (!pci_dev_usable(d))
 		return -EIO;
-	if (pci_power_on(j->d) || !pci_answers(j->d)) {
-		pci_dev_kill(j->d, "it does not answer before a reset, or stays asleep");
+	if (pci_power_on(d) || !pci_answers(d)) {
+		pci_dev_kill(d, "it does not answer before a reset, or stays asleep");
 		return -EIO;
 	}
-	pci_save(j->d, &j->saved);
-	quiesce(j->d);
-	j->marked = pci_read16(j->d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
-	hook(j->d, true);
+	pci_save(d, &j->saved);
+	pci_nvme_shutdown(d);
+	pci_write16(d, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
+	if (!pci_wait_for(d, nothing_pending, QUIESCE_MS))
+		log_warn("pci %s: transactions still pending %u ms after bus mastering was cleared; resetting all the same",
+			 d->name, QUIESCE_MS);
+	j->marked = pci_read16(d, PCI_COMMAND) & PCI_COMMAND_INTX_DISABLE;
+	hook(d, true);
 	return 0;
 }
 

@@ -49,25 +49,20 @@ static const struct exception {
 	{ 0x10de, 0x2340, 0x237f, 0, 0, BIT(PCI_RESET_BUS) },
 };
 
-static struct exception exception_of(const struct pci_dev *d)
+static u8 exception_bits(const struct pci_dev *d, bool lacks)
 {
-	struct exception e = { .has = 0 };
+	u8 bits = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(exceptions); i++) {
-		const struct exception *x = &exceptions[i];
-
-		if (x->vendor != d->vendor || d->device < x->first || d->device > x->last ||
-		    (x->class && x->class != d->class))
-			continue;
-		e.has |= x->has;
-		e.lacks |= x->lacks;
-	}
-	return e;
+	for (const struct exception *x = exceptions; x < exceptions + ARRAY_SIZE(exceptions); x++)
+		if (x->vendor == d->vendor && d->device >= x->first && d->device <= x->last &&
+		    (!x->class || x->class == d->class))
+			bits |= lacks ? x->lacks : x->has;
+	return bits;
 }
 
 static bool has_specific(const struct pci_dev *d)
 {
-	return d->cap_pcie && exception_of(d).has & BIT(PCI_RESET_SPECIFIC);
+	return d->cap_pcie && exception_bits(d, false) & BIT(PCI_RESET_SPECIFIC);
 }
 
 static bool has_flr(const struct pci_dev *d)
@@ -135,7 +130,7 @@ unsigned pci_bus_set(const struct pci_dev *d, struct pci_dev **out, unsigned cap
 	pci_for_each(o) {
 		if (o->segment != d->segment || o->bus < d->bus || o->bus > d->parent->subordinate)
 			continue;
-		if (exception_of(o).lacks & BIT(PCI_RESET_BUS))
+		if (exception_bits(o, true) & BIT(PCI_RESET_BUS))
 			return 0;
 		if (n < cap)
 			out[n] = o;
@@ -172,7 +167,7 @@ const struct pci_reset_method pci_reset_method[PCI_RESET_METHODS] = {
 
 bool pci_reset_has(const struct pci_dev *d, unsigned method)
 {
-	return !(exception_of(d).lacks & BIT(method)) && pci_reset_method[method].has(d);
+	return !(exception_bits(d, true) & BIT(method)) && pci_reset_method[method].has(d);
 }
 
 /* ---- the list of a function, in Linux's syntax ---- */
@@ -267,12 +262,12 @@ static s64 store_reset(struct node *n, const char *buf, size_t len)
 	return (s64)len;
 }
 
-int pci_reset_nodes(struct pci_dev *d)
+bool pci_reset_nodes(struct pci_dev *d)
 {
 	static const struct pci_attribute files[] = {
 		{ "reset_method", { .show = show_methods, .store = store_methods, .mode = 0644 } },
 		{ "reset", { .store = store_reset, .mode = 0200 } },
 	};
 
-	return !d->reset_methods[0] || pci_nodes_add(d, files, ARRAY_SIZE(files)) ? 0 : -ENOMEM;
+	return !d->reset_methods[0] || pci_nodes_add(d, files, ARRAY_SIZE(files));
 }

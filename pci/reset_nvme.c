@@ -24,18 +24,6 @@
 #define SHUTDOWN_MS 5000u
 #define STEP_MS 5
 
-static bool map(struct pci_dev *d)
-{
-	const struct pci_bar *b = &d->bar[0];
-
-	if (d->class != NVME_CLASS || b->io || b->size < PAGE_SIZE || !b->base)
-		return false;
-	if (d->registers.ops && d->registers_at == b->base)
-		return true;
-	d->registers_at = b->base;
-	return !arch_mmio_map(&d->registers, b->base, PAGE_SIZE);
-}
-
 static void await(struct pci_dev *d, u32 mask, u32 want, u64 ms, const char *what)
 {
 	u64 deadline = arch_now_ns() + ms * NS_PER_MS;
@@ -69,10 +57,14 @@ static void shutdown(struct pci_dev *d)
 
 void pci_nvme_shutdown(struct pci_dev *d)
 {
+	const struct pci_bar *b = &d->bar[0];
 	u16 command = pci_read16(d, PCI_COMMAND);
 
-	if (!map(d))
+	if (d->class != NVME_CLASS || b->io || b->size < PAGE_SIZE || !b->base)
 		return;
+	if (d->registers_at != b->base && arch_mmio_map(&d->registers, b->base, PAGE_SIZE))
+		return;
+	d->registers_at = b->base;
 	pci_write16(d, PCI_COMMAND, command | PCI_COMMAND_MEMORY);
 	shutdown(d);
 	pci_write16(d, PCI_COMMAND, command);

@@ -39,8 +39,7 @@ static const struct rule {
 	{ "cache line", HEADER, PCI_CACHE_LINE_SIZE, 2, 0, 0, ALL, 0 },
 	{ "interrupt line", HEADER, PCI_INTERRUPT_LINE, 1, 0, 0, ALL, 0 },
 	{ "LTR", LTR, PCI_LTR_MAX_SNOOP_LAT, 4, 0, 0, ALL, 0 },
-	{ "AER mask", AER, PCI_ERR_UNCOR_MASK, 4, 0, 0, ALL, ALL },
-	{ "AER severity", AER, PCI_ERR_UNCOR_SEVER, 4, 0, 0, ALL, ALL },
+	{ "AER mask or severity", AER, PCI_ERR_UNCOR_MASK, 4, 1, 4, ALL, ALL },
 	{ "AER correctable mask", AER, PCI_ERR_COR_MASK, 4, 0, 0, ALL, ALL },
 	{ "AER control", AER, PCI_ERR_CAP, 4, 0, 0, PCI_ERR_CAP_ECRC_GENE | PCI_ERR_CAP_ECRC_CHKE, 0 },
 	{ "ACS", ACS, PCI_ACS_CTRL, 2, 0, 0, ALL, 0xffff },
@@ -67,27 +66,18 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 	static const u16 ext[] = {
 		[REBAR] = PCI_EXT_CAP_ID_REBAR, [LTR] = PCI_EXT_CAP_ID_LTR, [AER] = PCI_EXT_CAP_ID_ERR,
 		[PRI] = PCI_EXT_CAP_ID_PRI, [PASID] = PCI_EXT_CAP_ID_PASID, [ATS] = PCI_EXT_CAP_ID_ATS,
-		[SRIOV] = PCI_EXT_CAP_ID_SRIOV,
+		[SRIOV] = PCI_EXT_CAP_ID_SRIOV, [MSIX] = 0,
+	};
+	bool link = d->type == PCI_ENDPOINT || d->type == PCI_LEGACY_ENDPOINT;
+	const u16 own[] = {
+		[EXP] = d->cap_pcie, [EXP_LINK] = link ? d->cap_pcie : 0, [MSI] = d->cap_msi, [MSIX] = d->cap_msix,
+		[EXP_V2] = pci_express_v2(d, PCI_EXP_DEVCTL2) ? d->cap_pcie : 0,
+		[ACS] = d->cap_acs, /* that of ports may have other registers; they are not put back */
 	};
 
-	switch (space) {
-	case HEADER:
+	if (space == HEADER)
 		return 0;
-	case EXP:
-		return d->cap_pcie ?: NONE;
-	case EXP_LINK:
-		return d->type == PCI_ENDPOINT || d->type == PCI_LEGACY_ENDPOINT ? d->cap_pcie : NONE;
-	case EXP_V2:
-		return pci_express_v2(d, PCI_EXP_DEVCTL2) ? d->cap_pcie : NONE;
-	case ACS: /* that of ports may have other registers; they are not put back */
-		return d->cap_acs ?: NONE;
-	case MSI:
-		return d->cap_msi ?: NONE;
-	case MSIX:
-		return d->cap_msix ?: NONE;
-	default:
-		return pci_find_ext_cap(d, ext[space]) ?: NONE;
-	}
+	return (ext[space] ? pci_find_ext_cap(d, ext[space]) : own[space]) ?: NONE;
 }
 
 /* How many registers of a rule's there are. */

@@ -129,8 +129,8 @@ static u64 step_leaving(struct pci_slot *s, u64 now)
 
 static int function_in(struct pci_slot *s, u8 fn, bool *multifunction)
 {
-	int err;
-	struct pci_dev *d = pci_dev_read(s->port->segment, s->port->secondary, fn, s->port, &err);
+	struct pci_dev *d;
+	int err = pci_dev_read(s->port->segment, s->port->secondary, fn, s->port, &d);
 
 	if (!d)
 		return err || fn ? err : -ENODEV;
@@ -255,7 +255,7 @@ bool pci_slot_interrupt(struct pci_slot *s)
 
 bool pci_slot_has(const struct pci_dev *port)
 {
-	return (port->type == PCI_ROOT_PORT || port->type == PCI_DOWNSTREAM) && port->secondary &&
+	return pci_is_port(port) && port->secondary &&
 	       pci_read16(port, port->cap_pcie + PCI_EXP_FLAGS) & PCI_EXP_FLAGS_SLOT &&
 	       pci_read32(port, port->cap_pcie + PCI_EXP_SLTCAP) & PCI_EXP_SLTCAP_HPC;
 }

@@ -117,29 +117,17 @@ static struct pci_dev *vf_read(struct pci_dev *pf, unsigned i)
 	return d;
 }
 
-/* The first `n` go; when one is open, those that went come back. */
-static int vfs_withdraw(struct pci_dev *pf, unsigned n)
-{
-	struct pci_dev **vf = pf->sriov->vf;
-
-	for (unsigned i = 0; i < n; i++) {
-		int ret = pci_dev_withdraw(vf[i]);
-
-		if (!ret)
-			continue;
-		while (i--)
-			(void)!pci_dev_publish(&vf[i]); /* says what went wrong */
-		return ret;
-	}
-	return 0;
-}
-
-/* Those that came, `n`, go, and with them all, unless one is open. */
+/* Those that came, `n`, go, and with them all; when one is open, those that went come back. */
 static int vfs_off(struct pci_dev *pf, unsigned n)
 {
 	struct pci_sriov *s = pf->sriov;
-	int ret = vfs_withdraw(pf, n);
+	unsigned i;
+	int ret = 0;
 
+	for (i = 0; !ret && i < n; i += !ret)
+		ret = pci_dev_withdraw(s->vf[i]);
+	while (ret && i--)
+		(void)!pci_dev_publish(&s->vf[i]); /* says what went wrong */
 	if (ret)
 		return ret;
 	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, CTRL_ON, 0);
@@ -152,7 +140,7 @@ static int vfs_on(struct pci_dev *pf, unsigned n)
 {
 	struct pci_sriov *s = pf->sriov;
 	unsigned i;
-	int ret = 0;
+	int ret;
 
 	while (arch_now_ns() < s->quiet_until)
 		pci_wait_ms(10);
@@ -164,19 +152,17 @@ static int vfs_on(struct pci_dev *pf, unsigned n)
 	pci_write16(pf, s->cap + PCI_SRIOV_NUM_VF, n);
 	pci_update16(pf, s->cap + PCI_SRIOV_CTRL, 0, CTRL_ON);
 	pci_wait_ms(SETTLE_MS);
-	for (i = 0; i < n; i++) {
+	for (i = 0; !ret && i < n; i += !ret) {
 		s->vf[i] = vf_read(pf, i);
 		ret = s->vf[i] ? pci_dev_publish(&s->vf[i]) :
 				 refuse(-EIO, "%s: VF %u does not answer within %u ms", pf->name, i, READY_MS);
-		if (ret)
-			break;
 	}
-	s->num = n;
+	s->num = i; /* should one of these be open already: those that came */
 	if (!ret) {
 		log_info("pci %s: %u virtual functions, %s to %s", pf->name, n, s->vf[0]->name, s->vf[n - 1]->name);
 		return 0;
 	}
-	(void)!vfs_off(pf, i); /* nobody had time to open one */
+	(void)!vfs_off(pf, i);
 	return ret;
 }
 
@@ -226,7 +212,7 @@ void pci_sriov_unlink(const struct pci_dev *vf)
 	node_remove(virtfn_path(vf, path));
 }
 
-int pci_sriov_nodes(struct pci_dev *d)
+bool pci_sriov_nodes(struct pci_dev *d)
 {
 	static const struct pci_attribute files[] = {
 		{ "sriov_numvfs", { .show = show_num, .store = store_numvfs, .mode = 0644 } },
@@ -239,8 +225,8 @@ int pci_sriov_nodes(struct pci_dev *d)
 	bool ok = !d->sriov || pci_nodes_add(d, files, ARRAY_SIZE(files));
 
 	if (!ok || !d->pf)
-		return ok ? 0 : -ENOMEM;
+		return ok;
 	snprintf(vf, sizeof(vf), "../%s", d->name);
 	snprintf(pf, sizeof(pf), "../%s", d->pf->name);
-	return node_symlinkf(pf, PCI_SYSFS "/%s/physfn", d->name) && node_add_symlink(virtfn_path(d, path), vf) ? 0 : -ENOMEM;
+	return node_symlinkf(pf, PCI_SYSFS "/%s/physfn", d->name) && node_add_symlink(virtfn_path(d, path), vf);
 }

@@ -116,13 +116,12 @@ bool pci_nodes_add(struct pci_dev *d, const struct pci_attribute *a, unsigned n)
 int pci_sysfs_add(struct pci_dev *d)
 {
 	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
-	bool ok = node_addf(config, d, PCI_SYSFS "/%s/config", d->name);
 
-	ok = ok && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) && !pci_reset_nodes(d) && pci_aer_nodes(d);
 	/* Every function that is not a bridge is ours to hand out. */
-	if (ok && d->header_type == PCI_HEADER_TYPE_NORMAL)
-		ok = node_symlinkf("../../../../bus/pci/drivers/vfio-pci", PCI_SYSFS "/%s/driver", d->name);
-	return ok ? pci_sriov_nodes(d) : -ENOMEM;
+	return node_addf(config, d, PCI_SYSFS "/%s/config", d->name) && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) &&
+	       pci_reset_nodes(d) && pci_aer_nodes(d) && pci_sriov_nodes(d) &&
+	       (d->header_type != PCI_HEADER_TYPE_NORMAL ||
+		node_symlinkf("../../../../bus/pci/drivers/vfio-pci", PCI_SYSFS "/%s/driver", d->name)) ? 0 : -ENOMEM;
 }
 
 void pci_sysfs_remove(struct pci_dev *d)

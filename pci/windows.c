@@ -172,9 +172,8 @@ static void assign(struct pci_dev *d, unsigned i)
 
 	if (!at && i != PCI_BARS) /* ROMs without an address are the rule */
 		log_warn("pci %s: %s%u (0x%llx bytes) has no address and is not used: %s%s", d->name, pci_bar_kind(i),
-			 i % (PCI_BARS + 1), ull(size), b->io ? "I/O space is not assigned" :
-			 d->parent ? "no room in the windows of " : "no room in what is known to be its root bus'",
-			 d->parent && !b->io ? d->parent->name : "");
+			 i % (PCI_BARS + 1), ull(size), b->io ? "I/O space is not assigned" : "no room in the windows of ",
+			 b->io ? "" : d->parent ? d->parent->name : "its root bus, as far as they are known");
 	if (!at)
 		return;
 	pci_write16(d, PCI_COMMAND, command & ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY));

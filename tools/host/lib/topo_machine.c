@@ -136,14 +136,12 @@ static void model_ari(const struct topo *t, unsigned i)
 static struct pci_dev *add(struct topo *t, struct topo_fn *f)
 {
 	struct pci_dev *parent = f->parent < 0 ? NULL : t->fn[f->parent].dev, *d;
-	int err;
 
 	if (parent) {
 		parent->secondary = t->fn[f->parent].secondary; /* a bridge that is not followed has none */
 		parent->subordinate = t->fn[f->parent].subordinate;
 	}
-	d = pci_dev_read((u16)f->segment, f->bus, f->devfn, parent, &err);
-	if (!d)
+	if (pci_dev_read((u16)f->segment, f->bus, f->devfn, parent, &d) || !d)
 		abort();
 	if (f->virtual)
 		d->multifunction = false;
