@@ -12,95 +12,36 @@
 struct frames frames;
 const struct frames_watch *frames_watch;
 
-void frame_list_add(struct frame_list *l, struct frame *f, bool last)
-{
-	u32 index = (u32)(f - frames.record);
-	u32 other = last ? l->last : l->first;
-
-	BUG_ON(f->listed);
-	f->listed = 1;
-	f->next = last ? FRAME_NIL : other;
-	f->prev = last ? other : FRAME_NIL;
-	if (other == FRAME_NIL)
-		l->first = l->last = index;
-	else if (last)
-		frames.record[other].next = l->last = index;
-	else
-		frames.record[other].prev = l->first = index;
-}
-
-void frame_list_remove(struct frame_list *l, struct frame *f)
-{
-	BUG_ON(!f->listed);
-	f->listed = 0;
-	if (f->prev == FRAME_NIL)
-		l->first = f->next;
-	else
-		frames.record[f->prev].next = f->next;
-	if (f->next == FRAME_NIL)
-		l->last = f->prev;
-	else
-		frames.record[f->next].prev = f->prev;
-}
-
-static bool refused(u64 size)
-{
-	return frames_watch && frames_watch->refuse(size);
-}
-
-static void *taken(paddr_t pa, u64 n)
-{
-	void *p = phys_to_virt(pa);
-
-	if (frames_watch)
-		frames_watch->taken(p, n);
-	return p;
-}
-
 static paddr_t take_whole(void)
 {
-	struct frame *f;
+	struct frame *f = TAILQ_FIRST(&frames.free);
 
-	if (frames.free.first == FRAME_NIL)
-		frame_drain_zeroed();
-	if (frames.free.first == FRAME_NIL)
+	if (!f)
 		return FRAME_NONE;
-	f = &frames.record[frames.free.first];
-	frame_list_remove(&frames.free, f);
+	TAILQ_REMOVE(&frames.free, f, link);
 	f->state = FRAME_STATE_WHOLE;
 	f->refs = 1;
 	frames.free_pages -= FRAME_PAGES;
-	return (u64)(f - frames.record) << 21;
+	return frame_address(f);
 }
 
-static paddr_t take_page(bool *zeroed)
-{
-	paddr_t pa;
-
-	if (!frames.nzeroed)
-		return frame_take_pages(1, zeroed);
-	pa = frames.zeroed[--frames.nzeroed];
-	frame_split_of(frame_record(pa))->refs[frame_page(pa)] = 1;
-	*frame_note(pa) = 0;
-	frames.free_pages--;
-	*zeroed = true;
-	return pa;
-}
-
-static paddr_t alloc(u64 size, bool zero)
+static paddr_t alloc(unsigned pages, bool zero)
 {
 	bool on, zeroed = false;
+	u64 size = pages * PAGE_SIZE;
 	paddr_t pa;
 	void *p;
 
-	if (refused(size))
+	if (frames_watch && frames_watch->refuse(size))
 		return FRAME_NONE;
 	on = spin_lock(&frames.lock);
-	pa = size == SZ_2M ? take_whole() : take_page(&zeroed);
+	pa = pages == FRAME_PAGES ? take_whole() : frame_take_pages(pages, &zeroed);
 	spin_unlock(&frames.lock, on);
 	if (pa == FRAME_NONE)
 		return FRAME_NONE;
-	p = taken(pa, size);
+	p = phys_to_virt(pa);
+	if (frames_watch)
+		frames_watch->taken(p, size);
 	if (zero && !zeroed)
 		memset(p, 0, size);
 	return pa;
@@ -108,29 +49,17 @@ static paddr_t alloc(u64 size, bool zero)
 
 paddr_t frame_alloc(u64 size)
 {
-	return alloc(size, true);
+	return alloc((unsigned)(size >> PAGE_SHIFT), true);
 }
 
 paddr_t frame_alloc_dirty(u64 size)
 {
-	return alloc(size, false);
+	return alloc((unsigned)(size >> PAGE_SHIFT), false);
 }
 
 paddr_t frame_alloc_run(unsigned pages)
 {
-	bool on, zeroed;
-	paddr_t pa;
-
-	if (pages == 1)
-		return alloc(SZ_4K, false);
-	if (!pages || pages > 256 || refused(pages * PAGE_SIZE))
-		return FRAME_NONE;
-	on = spin_lock(&frames.lock);
-	pa = frame_take_pages(pages, &zeroed);
-	spin_unlock(&frames.lock, on);
-	if (pa != FRAME_NONE)
-		taken(pa, pages * PAGE_SIZE);
-	return pa;
+	return pages && pages <= 256 ? alloc(pages, false) : FRAME_NONE;
 }
 
 /* The count that covers pa, which must be out. */
@@ -164,28 +93,20 @@ static inline bool get(u32 *refs)
 static u64 release(paddr_t pa, bool zeroed)
 {
 	struct frame *f = frame_record(pa);
-	struct frame_split *s;
-	unsigned i;
-	u64 n = 1;
+	unsigned i = frame_page(pa), n = 1;
+	const u32 *refs;
 
 	if (f->state == FRAME_STATE_WHOLE) {
 		f->state = FRAME_STATE_FREE;
 		frames.free_pages += FRAME_PAGES;
-		frame_list_add(&frames.free, f, false);
+		TAILQ_INSERT_HEAD(&frames.free, f, link);
 		return SZ_2M;
 	}
-	s = frame_split_of(f);
-	for (i = frame_page(pa) + 1; i < FRAME_PAGES && s->refs[i] == FRAME_RUN_TAIL; i++) {
-		s->refs[i] = 0;
+	refs = frame_split_of(f)->refs;
+	while (i + n < FRAME_PAGES && refs[i + n] == FRAME_RUN_TAIL)
 		n++;
-	}
-	if (zeroed && n == 1 && frames.nzeroed < FRAMES_ZEROED_MAX) {
-		frames.zeroed[frames.nzeroed++] = pa;
-		frames.free_pages++;
-		return PAGE_SIZE;
-	}
-	/* Last page first: after the last return the frame, and s in it, may be free. */
-	for (i = (unsigned)n; i-- > 0;)
+	/* Last page first: after the last return the frame, and the records in it, may be free. */
+	for (i = n; i-- > 0;)
 		frame_return_page(pa + i * PAGE_SIZE, zeroed);
 	return n * PAGE_SIZE;
 }
@@ -193,12 +114,12 @@ static u64 release(paddr_t pa, bool zeroed)
 static void put_last(paddr_t pa, bool zeroed)
 {
 	paddr_t start = ALIGN_DOWN(pa, frame_size(pa));
-	bool on = spin_lock(&frames.lock);
-	u64 n = release(start, zeroed);
+	u64 n;
 
+	guard_spin(&frames.lock);
+	n = release(start, zeroed);
 	if (frames_watch)
 		frames_watch->freed(phys_to_virt(start), n, zeroed);
-	spin_unlock(&frames.lock, on);
 }
 
 static inline void put(u32 *refs, paddr_t pa, bool zeroed)
@@ -297,19 +218,14 @@ bool frame_is_ram(paddr_t pa)
 
 bool frame_in_use(paddr_t pa)
 {
-	bool on, used = false;
-	struct frame *f;
+	struct frame *f = frame_record(pa);
 
 	if (pa >= frames.top)
 		return false;
-	on = spin_lock(&frames.lock);
-	f = frame_record(pa);
-	if (f->state == FRAME_STATE_WHOLE)
-		used = true;
-	else if (f->state == FRAME_STATE_SPLIT)
-		used = frame_split_of(f)->refs[frame_page(pa)] != 0;
-	spin_unlock(&frames.lock, on);
-	return used;
+	guard_spin(&frames.lock);
+	if (f->state == FRAME_STATE_SPLIT)
+		return frame_split_of(f)->refs[frame_page(pa)] != 0;
+	return f->state == FRAME_STATE_WHOLE;
 }
 
 u64 frames_total(void)

@@ -25,7 +25,7 @@ static void add_range(paddr_t base, paddr_t end)
 
 		if (next - base == SZ_2M) {
 			f->state = FRAME_STATE_FREE;
-			frame_list_add(&frames.free, f, true);
+			TAILQ_INSERT_TAIL(&frames.free, f, link);
 			frames.total_pages += FRAME_PAGES;
 			frames.free_pages += FRAME_PAGES;
 		} else {
@@ -42,7 +42,8 @@ void frames_init(const struct handover *ho)
 	u32 i;
 
 	memset(&frames, 0, sizeof(frames));
-	frames.free = frames.partial = (struct frame_list){ FRAME_NIL, FRAME_NIL };
+	TAILQ_INIT(&frames.free);
+	TAILQ_INIT(&frames.partial);
 	frames.map = ho;
 	for (i = 0; i < ho->nregions; i++)
 		if (region_range(&ho->region[i], &base, &end))

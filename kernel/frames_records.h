@@ -11,23 +11,24 @@
 #ifndef KERNEL_FRAMES_RECORDS_H
 #define KERNEL_FRAMES_RECORDS_H
 
+#include <sys/queue.h>
+
 #include "kernel/frames.h"
 #include "kernel/thread.h"
 
 #define FRAME_PAGES 512u
-#define FRAME_NIL (~0u)
 #define FRAME_RUN_TAIL (~0u) /* refs of the pages of a run behind its first */
 
 enum frame_state { FRAME_STATE_NONE, FRAME_STATE_FREE, FRAME_STATE_WHOLE, FRAME_STATE_SPLIT };
 
 struct frame {
+	TAILQ_ENTRY(frame) link; /* FREE frames; SPLIT ones with a free page */
 	u32 refs;       /* WHOLE */
-	u32 next, prev; /* list of FREE frames, or of SPLIT ones with a free page */
 	u16 records;    /* SPLIT: index of the page that holds struct frame_split */
 	u8 state;
-	u8 listed;
 };
-_Static_assert(sizeof(struct frame) == 16, "one record per 2 MiB: 0.0008 % of RAM");
+TAILQ_HEAD(frame_list, frame);
+_Static_assert(sizeof(struct frame) == 24, "one record per 2 MiB: 0.0012 % of RAM");
 
 struct frame_split {
 	u32 refs[FRAME_PAGES];
@@ -35,16 +36,9 @@ struct frame_split {
 	u64 free[FRAME_PAGES / 64];
 	u64 zero[FRAME_PAGES / 64]; /* of the free ones: known to be all zero */
 	u64 ram[FRAME_PAGES / 64];  /* pages of the frame that are RAM and not the records themselves */
-	u16 nfree, nram;
+	u16 nfree;
 };
 _Static_assert(sizeof(struct frame_split) <= PAGE_SIZE, "fits the page it lives in");
-
-struct frame_list {
-	u32 first, last;
-};
-
-/* Emptied page tables wait here, all zero, for the next table. */
-#define FRAMES_ZEROED_MAX 64u
 
 struct frames {
 	struct spinlock lock;
@@ -52,8 +46,6 @@ struct frames {
 	u64 nrecords;
 	struct frame_list free, partial;
 	u64 top, total_pages, free_pages;
-	paddr_t zeroed[FRAMES_ZEROED_MAX];
-	unsigned nzeroed;
 	const struct handover *map;
 };
 extern struct frames frames;
@@ -68,11 +60,14 @@ static inline unsigned frame_page(paddr_t pa)
 	return (pa >> PAGE_SHIFT) & (FRAME_PAGES - 1);
 }
 
+static inline paddr_t frame_address(const struct frame *f)
+{
+	return (u64)(f - frames.record) << 21;
+}
+
 static inline struct frame_split *frame_split_of(const struct frame *f)
 {
-	u64 index = (u64)(f - frames.record);
-
-	return phys_to_virt((index << 21) + ((u64)f->records << PAGE_SHIFT));
+	return phys_to_virt(frame_address(f) + ((u64)f->records << PAGE_SHIFT));
 }
 
 /* A word for the owner of a 4 KiB frame, 0 after frame_alloc(): the page-table walker's count. */
@@ -83,14 +78,10 @@ static inline u16 *frame_note(paddr_t pa)
 	return &((struct frame_split *)phys_to_virt(records))->note[frame_page(pa)];
 }
 
-void frame_list_add(struct frame_list *l, struct frame *f, bool last);
-void frame_list_remove(struct frame_list *l, struct frame *f);
 /* Give [base, end), inside one 2 MiB frame that is not all RAM, to the allocator. */
 void frame_add_pages(paddr_t base, paddr_t end);
 /* 4 KiB pages, lock held: n contiguous ones, FRAME_NONE when there are none. *zeroed: all zero already. */
 paddr_t frame_take_pages(unsigned n, bool *zeroed);
 void frame_return_page(paddr_t pa, bool zeroed);
-/* Send the pool of zeroed pages back to their frames. */
-void frame_drain_zeroed(void);
 
 #endif

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * 4 KiB pages of split frames.  Frames with a free page are on frames.partial; a full one is on no
- * list.  Pages in the pool of zeroed ones count as free but belong to nobody's bitmap: their frame
- * cannot become whole until the pool is drained.  The page of the records counts as free as well: it
- * comes back with the last other page, and nothing seems lost meanwhile.  frames.lock is held
- * throughout.
+ * list.  The page of the records counts as free as well: it comes back with the last other page, and
+ * nothing seems lost meanwhile.  frames.lock is held throughout.
  */
 #include "kernel/frames_records.h"
 
@@ -26,7 +24,7 @@ static void page_set_free(struct frame *f, struct frame_split *s, unsigned i, bo
 	if (zeroed)
 		s->zero[i / 64] |= BIT(i % 64);
 	if (s->nfree++ == 0)
-		frame_list_add(&frames.partial, f, false);
+		TAILQ_INSERT_HEAD(&frames.partial, f, link);
 }
 
 void frame_add_pages(paddr_t base, paddr_t end)
@@ -43,7 +41,6 @@ void frame_add_pages(paddr_t base, paddr_t end)
 		unsigned i = frame_page(base);
 
 		s->ram[i / 64] |= BIT(i % 64);
-		s->nram++;
 		page_set_free(f, s, i, false);
 		frames.total_pages++;
 		frames.free_pages++;
@@ -53,19 +50,18 @@ void frame_add_pages(paddr_t base, paddr_t end)
 /* Cut up the last free frame: the first ones stay together for runs of 2 MiB frames. */
 static struct frame *split_whole(void)
 {
-	struct frame *f;
+	struct frame *f = TAILQ_LAST(&frames.free, frame_list);
 	struct frame_split *s;
 
-	if (frames.free.last == FRAME_NIL)
+	if (!f)
 		return NULL;
-	f = &frames.record[frames.free.last];
-	frame_list_remove(&frames.free, f);
+	TAILQ_REMOVE(&frames.free, f, link);
 	split_init(f, 0);
 	s = frame_split_of(f);
 	for (unsigned w = 0; w < FRAME_PAGES / 64; w++)
 		s->free[w] = s->ram[w] = w ? ~0ull : ~1ull;
-	s->nfree = s->nram = FRAME_PAGES - 1;
-	frame_list_add(&frames.partial, f, false);
+	s->nfree = FRAME_PAGES - 1;
+	TAILQ_INSERT_HEAD(&frames.partial, f, link);
 	return f;
 }
 
@@ -111,33 +107,26 @@ static paddr_t take(struct frame *f, unsigned first, unsigned n, bool *zeroed)
 	}
 	s->nfree -= n;
 	if (!s->nfree)
-		frame_list_remove(&frames.partial, f);
+		TAILQ_REMOVE(&frames.partial, f, link);
 	frames.free_pages -= n;
-	return ((u64)(f - frames.record) << 21) + ((u64)first << PAGE_SHIFT);
+	return frame_address(f) + ((u64)first << PAGE_SHIFT);
 }
 
 paddr_t frame_take_pages(unsigned n, bool *zeroed)
 {
-	struct frame *f;
-	u32 index = frames.partial.first;
-	int first = -1;
+	struct frame *f = TAILQ_FIRST(&frames.partial);
+	int first;
 
-	if (n == 1 && index != FRAME_NIL) {
-		f = &frames.record[index];
+	if (n == 1 && f)
 		return take(f, (unsigned)find_page(frame_split_of(f)), 1, zeroed);
-	}
 	/* A long run is looked for in a few frames only; then a fresh one is cut. */
-	for (unsigned tries = 0; index != FRAME_NIL && tries < 8; tries++) {
-		f = &frames.record[index];
+	for (unsigned tries = 0; f && tries < 8; tries++, f = TAILQ_NEXT(f, link)) {
 		first = frame_split_of(f)->nfree < n ? -1 : find_run(frame_split_of(f), n);
 		if (first >= 0)
 			return take(f, (unsigned)first, n, zeroed);
-		index = f->next;
 	}
 	f = split_whole();
-	if (!f)
-		return FRAME_NONE;
-	return take(f, 1, n, zeroed);
+	return f ? take(f, 1, n, zeroed) : FRAME_NONE;
 }
 
 void frame_return_page(paddr_t pa, bool zeroed)
@@ -148,22 +137,13 @@ void frame_return_page(paddr_t pa, bool zeroed)
 
 	BUG_ON(s->free[i / 64] & BIT(i % 64));
 	s->refs[i] = 0;
-	s->note[i] = 0;
 	page_set_free(f, s, i, zeroed);
 	frames.free_pages++;
-	if (s->nfree != s->nram || s->nram != FRAME_PAGES - 1 || f->records != 0)
+	if (s->nfree != FRAME_PAGES - 1 || f->records != 0)
 		return;
-	frame_list_remove(&frames.partial, f);
+	TAILQ_REMOVE(&frames.partial, f, link);
 	f->state = FRAME_STATE_FREE;
-	frame_list_add(&frames.free, f, true);
+	TAILQ_INSERT_TAIL(&frames.free, f, link);
 	if (frames_watch)
 		frames_watch->freed(s, PAGE_SIZE, false);
-}
-
-void frame_drain_zeroed(void)
-{
-	while (frames.nzeroed) {
-		frames.free_pages--;
-		frame_return_page(frames.zeroed[--frames.nzeroed], true);
-	}
 }

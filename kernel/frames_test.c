@@ -133,7 +133,7 @@ static void test_random(void **state)
 			frame_put(items[n].pa);
 	}
 	assert_int_equal(frames_free(), before);
-	/* All of it can be had as 2 MiB frames again: zeroed pages in the pool do not stand in the way. */
+	/* All of it can be had as 2 MiB frames again. */
 	for (n = 0; frame_alloc_dirty(SZ_2M) != FRAME_NONE; n++)
 		;
 	assert_int_equal(n, 1 + 12 + 14); /* from 0x200000, 0x600000-0x1e00000, 0x2400000-0x4000000 */
