@@ -12,18 +12,16 @@ static struct mutex running = MUTEX_INIT(running);
 
 void audit_register(struct auditor *a)
 {
-	bool on = spin_lock(&list_lock);
-
+	guard_spin(&list_lock);
 	a->next = auditors;
 	auditors = a;
-	spin_unlock(&list_lock, on);
 }
 
 unsigned audit_run(void)
 {
 	unsigned findings = 0;
 
-	mutex_lock(&running);
+	guard_mutex(&running);
 	for (struct auditor *a = READ_ONCE(auditors); a; a = a->next) {
 		unsigned n = a->check();
 
@@ -31,7 +29,6 @@ unsigned audit_run(void)
 			log_err("audit: %s: %u findings", a->name, n);
 		findings += n;
 	}
-	mutex_unlock(&running);
 	return findings;
 }
 

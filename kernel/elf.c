@@ -20,7 +20,7 @@ static int refused(const char **why, const char *reason)
 
 static int header_check(const Elf64_Ehdr *h, u64 size, const char **why)
 {
-	if (size < sizeof(*h) || memcmp(h->e_ident, ELFMAG, SELFMAG))
+	if (memcmp(h->e_ident, ELFMAG, SELFMAG))
 		return refused(why, "not an ELF file");
 	if (h->e_ident[EI_CLASS] != ELFCLASS64 || h->e_ident[EI_DATA] != ELFDATA2LSB || h->e_machine != EM_X86_64)
 		return refused(why, "not a program for x86-64");

@@ -20,7 +20,6 @@
 #define STACK_SIZE (8 * 1024 * 1024ull)
 #define PIE_BASE 0x200000000ull
 #define ARGS_MAX (128 * 1024u)
-#define AUX_WORDS 40u
 
 int exec_args_add(struct exec_args *a, const char *s, size_t len, bool env)
 {
@@ -82,23 +81,12 @@ static int image_map(struct mm *mm, const struct elf_program *e, const u8 *data,
 
 /* ---- the stack ---- */
 
-struct aux {
-	u64 word[AUX_WORDS];
-	unsigned used;
-};
-
-static void aux_add(struct aux *a, u64 type, u64 value)
-{
-	BUG_ON(a->used + 2 > AUX_WORDS);
-	a->word[a->used++] = type;
-	a->word[a->used++] = value;
-}
-
 /* argc, argv, NULL, envp, NULL, auxv at *sp; strings are in place at `strings`. */
-static int vectors_write(struct mm *mm, const struct exec_args *a, uaddr_t strings, const struct aux *aux, uaddr_t *sp)
+static int vectors_write(struct mm *mm, const struct exec_args *a, uaddr_t strings, const u64 *aux, size_t aux_size,
+			 uaddr_t *sp)
 {
-	unsigned words = 1 + a->argc + 1 + a->envc + 1 + aux->used, n = 0;
-	u64 *v = kcalloc(words, sizeof(*v));
+	size_t words = 1 + a->argc + 1 + a->envc + 1, size = words * sizeof(u64) + aux_size, n = 0;
+	u64 *v = kzalloc(size);
 	const char *s = a->strings;
 	int r;
 
@@ -106,69 +94,56 @@ static int vectors_write(struct mm *mm, const struct exec_args *a, uaddr_t strin
 		return -ENOMEM;
 	v[n++] = a->argc;
 	for (unsigned i = 0; i < a->argc + a->envc; i++) {
-		if (i == a->argc)
-			v[n++] = 0;
+		n += i == a->argc; /* over the NULL */
 		v[n++] = strings + (s - a->strings);
 		s += strlen(s) + 1;
 	}
-	if (!a->envc)
-		v[n++] = 0;
-	v[n++] = 0;
-	memcpy(v + n, aux->word, aux->used * sizeof(*v));
-	*sp = ALIGN_DOWN(*sp - words * sizeof(*v), 16);
-	r = mm_write(mm, *sp, v, words * sizeof(*v));
+	memcpy(v + words, aux, aux_size);
+	*sp = ALIGN_DOWN(*sp - size, 16);
+	r = mm_write(mm, *sp, v, size);
 	kfree(v);
 	return r;
 }
 
-static int stack_build(struct mm *mm, const struct exec_args *a, const struct elf_program *e, u64 base,
-		       const char *path, uaddr_t *sp)
+/* Below *sp, which becomes the address of argc. */
+static int stack_fill(struct mm *mm, const struct exec_args *a, const struct elf_program *e, u64 base,
+		      const char *path, uaddr_t *sp)
 {
-	struct mobj *obj = mobj_create_anon(STACK_SIZE, true);
-	struct mm_map_args m = {
-		.len = STACK_SIZE, .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS, .obj = obj,
-	};
-	uaddr_t top, name, strings, seed;
-	struct aux aux = { .used = 0 };
 	u64 random[2];
-	s64 at;
-	int r;
+	uaddr_t name = *sp - (strlen(path) + 1), strings = name - a->len;
+	uaddr_t seed = ALIGN_DOWN(strings - sizeof(random), 16);
+	const u64 aux[] = {
+		AT_PAGESZ, PAGE_SIZE, AT_CLKTCK, 100,
+		e->phdr_vaddr ? AT_PHDR : AT_IGNORE, base + e->phdr_vaddr, AT_PHENT, 56, AT_PHNUM, e->phdr_count,
+		AT_BASE, 0, AT_FLAGS, 0, AT_ENTRY, base + e->entry,
+		AT_UID, 0, AT_EUID, 0, AT_GID, 0, AT_EGID, 0, AT_SECURE, 0,
+		AT_RANDOM, seed, AT_EXECFN, name, AT_NULL, 0,
+	};
+	int r = mm_write(mm, name, path, strlen(path) + 1);
 
-	if (!obj)
-		return -ENOMEM;
-	at = mm_map(mm, &m);
-	mobj_put(obj);
-	if (at < 0)
-		return (int)at;
-	top = (uaddr_t)at + STACK_SIZE - 16;
-	name = top - (strlen(path) + 1);
-	strings = name - a->len;
-	seed = ALIGN_DOWN(strings - sizeof(random), 16);
 	random_fill(random, sizeof(random));
-
-	aux_add(&aux, AT_PAGESZ, PAGE_SIZE);
-	aux_add(&aux, AT_CLKTCK, 100);
-	if (e->phdr_vaddr)
-		aux_add(&aux, AT_PHDR, base + e->phdr_vaddr);
-	aux_add(&aux, AT_PHENT, 56);
-	aux_add(&aux, AT_PHNUM, e->phdr_count);
-	aux_add(&aux, AT_BASE, 0);
-	aux_add(&aux, AT_FLAGS, 0);
-	aux_add(&aux, AT_ENTRY, base + e->entry);
-	for (unsigned t = AT_UID; t <= AT_EGID; t++)
-		aux_add(&aux, t, 0);
-	aux_add(&aux, AT_SECURE, 0);
-	aux_add(&aux, AT_RANDOM, seed);
-	aux_add(&aux, AT_EXECFN, name);
-	aux_add(&aux, AT_NULL, 0);
-
-	r = mm_write(mm, name, path, strlen(path) + 1);
-	if (!r && a->len)
+	if (!r)
 		r = mm_write(mm, strings, a->strings, a->len);
 	if (!r)
 		r = mm_write(mm, seed, random, sizeof(random));
 	*sp = seed;
-	return r ? r : vectors_write(mm, a, strings, &aux, sp);
+	return r ? r : vectors_write(mm, a, strings, aux, sizeof(aux), sp);
+}
+
+static int stack_map(struct mm *mm, uaddr_t *sp)
+{
+	struct mm_map_args m = {
+		.len = STACK_SIZE, .prot = PROT_READ | PROT_WRITE, .flags = MAP_PRIVATE | MAP_ANONYMOUS,
+		.obj = mobj_create_anon(STACK_SIZE, true),
+	};
+	s64 at;
+
+	if (!m.obj)
+		return -ENOMEM;
+	at = mm_map(mm, &m);
+	mobj_put(m.obj);
+	*sp = (uaddr_t)at + STACK_SIZE - 16;
+	return at < 0 ? (int)at : 0;
 }
 
 /* ---- a program ---- */
@@ -194,14 +169,15 @@ static int program_load(struct file *f, const char *path, const struct exec_args
 	if (!out->mm)
 		return -ENOMEM;
 	r = image_map(out->mm, &e, data, base, f);
-	if (!r) {
-		mm_brk_init(out->mm, base + e.high);
-		r = stack_build(out->mm, a, &e, base, path, &out->sp);
-	}
+	if (!r)
+		r = stack_map(out->mm, &out->sp);
+	if (!r)
+		r = stack_fill(out->mm, a, &e, base, path, &out->sp);
 	if (r) {
 		mm_put(out->mm);
 		return r;
 	}
+	mm_brk_init(out->mm, base + e.high);
 	out->entry = base + e.entry;
 	return 0;
 }

@@ -27,7 +27,6 @@ void mm_clear(struct mm *mm, uaddr_t start, uaddr_t end)
 	struct pt_trash trash = PT_TRASH_INIT;
 	struct mm_watch *w, *next;
 	struct pt_leaf leaf;
-	bool upper;
 	s64 bytes;
 
 	/* A leaf that reaches over an end goes whole; what is outside faults in again. */
@@ -41,7 +40,7 @@ void mm_clear(struct mm *mm, uaddr_t start, uaddr_t end)
 	}
 	if (!mm->resident)
 		return;
-	bytes = pt_unmap(&mm->pt, start, end - start, &trash, &upper);
+	bytes = pt_unmap(&mm->pt, start, end - start, &trash);
 	BUG_ON(bytes < 0); /* nothing was left to split */
 	if (bytes) {
 		mm->resident -= (u64)bytes;

@@ -132,7 +132,7 @@ int mobj_discard_locked(struct mobj *m, u64 off, u64 len)
 		return err;
 	for (at = off; pt_next_below(&m->pages, &at, end, &leaf);)
 		frame_put(leaf.pa);
-	BUG_ON(pt_unmap(&m->pages, off, end - off, &trash, NULL) < 0); /* nothing was left to split */
+	BUG_ON(pt_unmap(&m->pages, off, end - off, &trash) < 0); /* nothing was left to split */
 	pt_trash_free(&trash);
 	return err;
 }

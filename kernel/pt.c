@@ -168,16 +168,14 @@ static int map_one_table(struct map_job *j, const struct pt_place *at, unsigned 
 int pt_map(struct pt *pt, u64 va, paddr_t pa, u64 len, unsigned prot)
 {
 	const struct pt_format *f = pt->fmt;
-	struct map_job j = { .pt = pt, .delta = pa - va };
-	u64 end = va + len;
+	u64 bits = f->leaf(prot), large = bits | f->large, end = va + len;
+	struct map_job j = { .pt = pt, .bits = { 0, bits, large, large }, .delta = pa - va };
 	struct pt_place at;
 	unsigned leaf;
 	int err;
 
 	if (!pt_range_ok(pt, va, len) || (pa & (PAGE_SIZE - 1)) || pa + len < pa ||
-	    ((pa + len - 1) & ~(f->addr_mask | (PAGE_SIZE - 1))))
-		return -EINVAL;
-	if (!pt_leaf_bits(pt, prot, j.bits))
+	    ((pa + len - 1) & ~(f->addr_mask | (PAGE_SIZE - 1))) || !(bits & f->present))
 		return -EINVAL;
 	pt_descend(pt, va, end, &at);
 	leaf = one_level(&j, va, len);

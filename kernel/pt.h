@@ -62,10 +62,10 @@ void pt_destroy(struct pt *pt);
 int must_check pt_map(struct pt *pt, u64 va, paddr_t pa, u64 len, unsigned prot);
 /*
  * Clear every leaf in [va, va+len); a large leaf that is only partly inside is split first.
- * Emptied tables go to trash. Returns bytes that were mapped; *upper (may be NULL) tells whether a
- * table went (so that paging-structure caches need flushing too). -ENOMEM only from a split.
+ * Emptied tables go to trash: if there are any, paging-structure caches need flushing too. Returns
+ * bytes that were mapped. -ENOMEM only from a split.
  */
-s64 must_check pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper);
+s64 must_check pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash);
 /* No leaf reaches over va any more; what is mapped stays as it was. -ENOMEM. */
 int must_check pt_cut(struct pt *pt, u64 va);
 void pt_trash_free(struct pt_trash *trash);

@@ -50,22 +50,6 @@ paddr_t pt_table_take(struct pt *pt)
 	return page;
 }
 
-int pt_reserve(struct pt *pt, u64 n)
-{
-	while (pt->nspare < n) {
-		paddr_t page = frame_alloc(SZ_4K);
-
-		if (page == FRAME_NONE) {
-			pt_reserve_trim(pt);
-			return -ENOMEM;
-		}
-		pt_flush(pt, phys_to_virt(page), PT_ENTRIES);
-		spare_push(pt, page);
-		resched_point();
-	}
-	return 0;
-}
-
 static void spare_free_to(struct pt *pt, u64 keep)
 {
 	while (pt->nspare > keep) {
@@ -75,9 +59,20 @@ static void spare_free_to(struct pt *pt, u64 keep)
 	}
 }
 
-void pt_reserve_trim(struct pt *pt)
+int pt_reserve(struct pt *pt, u64 n)
 {
-	spare_free_to(pt, SPARE_KEPT);
+	while (pt->nspare < n) {
+		paddr_t page = frame_alloc(SZ_4K);
+
+		if (page == FRAME_NONE) {
+			spare_free_to(pt, SPARE_KEPT);
+			return -ENOMEM;
+		}
+		pt_flush(pt, phys_to_virt(page), PT_ENTRIES);
+		spare_push(pt, page);
+		resched_point();
+	}
+	return 0;
 }
 
 void pt_trash_free(struct pt_trash *trash)

@@ -70,13 +70,9 @@ struct pt_place {
 	u64 *entry[PT_LEVELS_MAX + 1]; /* entry[l], of a table of level l, leads here */
 };
 void pt_descend(const struct pt *pt, u64 va, u64 end, struct pt_place *p);
-/* Leaf bits by level, without the address; false: such a leaf would not be present. */
-bool pt_leaf_bits(const struct pt *pt, unsigned prot, u64 bits[4]);
 
 /* Have n spare pages at hand: 0, -ENOMEM. After 0, pt_table_take() works n times. */
 int must_check pt_reserve(struct pt *pt, u64 n);
-/* Keep a few of them, give back the rest. */
-void pt_reserve_trim(struct pt *pt);
 /* A zero page; its first entry is not flushed yet, the others are. */
 paddr_t pt_table_take(struct pt *pt);
 

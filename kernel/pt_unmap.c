@@ -11,7 +11,6 @@ struct unmap_job {
 	struct pt *pt;
 	struct pt_trash *trash;
 	s64 bytes; /* that were mapped */
-	bool upper;
 };
 
 /* Leaves at the start of the n entries: cleared and counted. Returns how many entries were passed. */
@@ -45,7 +44,6 @@ static void drop_table(struct unmap_job *j, u64 *entry)
 	j->trash->head = page;
 	j->trash->count++;
 	j->pt->tables--;
-	j->upper = true;
 }
 
 /* Entries [first, first+n) have been looked at, `gone` of them cleared. Is the table empty now? */
@@ -96,7 +94,7 @@ static bool unmap(struct unmap_job *j, paddr_t page, unsigned level, u64 va, u64
 	return cleared(pt, page, first, i - first, gone);
 }
 
-s64 pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper)
+s64 pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash)
 {
 	struct unmap_job j = { .pt = pt, .trash = trash };
 	struct pt_place at;
@@ -117,7 +115,5 @@ s64 pt_unmap(struct pt *pt, u64 va, u64 len, struct pt_trash *trash, bool *upper
 		at.page = ALIGN_DOWN(virt_to_phys(entry), PAGE_SIZE);
 		empty = cleared(pt, at.page, pt_index(va, at.level), 1, 1);
 	}
-	if (upper)
-		*upper = j.upper;
 	return j.bytes;
 }

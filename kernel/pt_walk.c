@@ -2,13 +2,6 @@
 /* Reading page tables: one address, a range, all leaves in order, all table pages. */
 #include "kernel/pt_tables.h"
 
-bool pt_leaf_bits(const struct pt *pt, unsigned prot, u64 bits[4])
-{
-	bits[1] = pt->fmt->leaf(prot);
-	bits[2] = bits[3] = bits[1] | pt->fmt->large;
-	return bits[1] & pt->fmt->present;
-}
-
 void pt_descend(const struct pt *pt, u64 va, u64 end, struct pt_place *p)
 {
 	u64 present = pt->fmt->present, large = pt->fmt->large, mask = pt->fmt->addr_mask;

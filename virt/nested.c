@@ -34,7 +34,7 @@ void nested_remove(struct slots *s, gpa_t gpa, u64 size)
 	s64 removed;
 
 	widen_to_leaves(&s->table, &gpa, &size);
-	removed = pt_unmap(&s->table, gpa, size, &trash, NULL);
+	removed = pt_unmap(&s->table, gpa, size, &trash);
 	BUG_ON(removed < 0);
 	if (removed || trash.count)
 		s->flush(s);

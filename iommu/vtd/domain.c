@@ -162,7 +162,6 @@ int vtd_unmap(struct iommu_domain *id, iova_t iova, u64 size)
 {
 	struct vtd_domain *d = to_vtd(id);
 	struct pt_trash trash = PT_TRASH_INIT;
-	bool upper = false;
 	s64 cleared;
 	int r;
 
@@ -173,8 +172,8 @@ int vtd_unmap(struct iommu_domain *id, iova_t iova, u64 size)
 		mutex_unlock(&d->lock);
 		return -EIO;
 	}
-	cleared = pt_unmap(&d->pt, iova, size, &trash, &upper);
-	r = cleared || trash.count ? domain_flush(d, iova, size, !upper && cleared > 0, false) : 0;
+	cleared = pt_unmap(&d->pt, iova, size, &trash);
+	r = cleared || trash.count ? domain_flush(d, iova, size, !trash.count && cleared > 0, false) : 0;
 	if (!r)
 		pt_trash_free(&trash);
 	else
