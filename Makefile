@@ -141,17 +141,17 @@ build/postern.elf: build/postern0.elf build/postern1.elf tools/ksyms
 		{ echo "linker.ld: .ksyms must follow the text, or its size moves the symbols"; false; }
 	@cp build/postern1.elf $@
 
-# The UEFI application: the stub, carrying the kernel without its debug information.
-build/postern.stripped.elf: build/postern.elf
-	$(call show,OBJCOPY)objcopy --strip-all $< $@
+# The UEFI application: the stub, carrying the kernel as it lies in memory.
+build/postern.bin: build/postern.elf
+	$(call show,OBJCOPY)objcopy -O binary $< $@
 
 build/efi/%.o: %.c
 	@mkdir -p $(@D)
 	$(call show,EFI)gcc $(EFI_CFLAGS) -c $< -o $@
 
-build/efi/%.o: %.S build/postern.stripped.elf
+build/efi/%.o: %.S build/postern.bin
 	@mkdir -p $(@D)
-	$(call show,EFI)gcc $(EFI_CFLAGS) -DKERNEL_ELF='"build/postern.stripped.elf"' -c $< -o $@
+	$(call show,EFI)gcc $(EFI_CFLAGS) -DKERNEL_IMAGE='"build/postern.bin"' -c $< -o $@
 
 define link_efi
 	@mkdir -p $(@D)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The 64-bit entry that the EFI stub jumps to (the ELF's entry point): interrupts off, RDI = physical
+ * The head of the image, for the EFI stub, and the 64-bit entry that it jumps to: interrupts off, RDI = physical
  * address of the handover, page tables that map low memory one to one and the image at its link
  * address. And the stack on which the boot CPU runs until sched_start().
  */
+	.section .text.head, "a"
+	.quad image_start, image_end, boot_entry64 /* struct image_head */
+
 	.section .text.boot, "ax"
 	.globl boot_entry64
 	.type boot_entry64, @function

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The one structure that an entry (EFI stub, PVH) gives to the kernel.  Version 1.  All addresses
+ * The one structure that an entry (EFI stub, PVH) gives to the kernel.  Version 2.  All addresses
  * are physical.  Shared with the EFI stub, so it stands on <stdint.h> alone.
  */
 #ifndef ARCH_X86_BOOT_HANDOVER_H
@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define HANDOVER_MAGIC 0x4e524554534f50ull /* "POSTERN" */
-#define HANDOVER_VERSION 1
+#define HANDOVER_VERSION 2
 #define HANDOVER_MAX_REGIONS 256
 #define HANDOVER_CMDLINE 4096
 
@@ -28,19 +28,20 @@ struct handover_region {
 	uint32_t pad;
 };
 
+/* The first bytes of the kernel's image (entry64.S): where it is linked to lie, and its entry from the stub. */
+struct image_head {
+	uint64_t start, end, entry;
+};
+
 struct handover {
 	uint64_t magic;
-	uint32_t version;
-	uint32_t entry; /* 1 EFI, 2 PVH */
+	uint64_t version;
 	uint64_t rsdp;  /* 0: none found by firmware; the kernel then looks in the BIOS area */
 	uint64_t initrd, initrd_size;
 	uint64_t kernel_base, kernel_size;
-	uint64_t efi_system_table;
 	uint64_t framebuffer, fb_width, fb_height, fb_pitch;
-	uint64_t smbios;
-	uint8_t seed[32];
-	uint32_t seed_valid;
-	uint32_t nregions;
+	uint8_t seed[32]; /* the firmware's random bytes; zeros: it has none */
+	uint64_t nregions;
 	struct handover_region region[HANDOVER_MAX_REGIONS]; /* sorted, disjoint */
 	char firmware[64];
 	char cmdline[HANDOVER_CMDLINE]; /* UTF-8, NUL terminated */

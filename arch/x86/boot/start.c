@@ -120,7 +120,6 @@ void boot_start_pvh(u32 start_info)
 		early_fail("the PVH entry was called without its start info");
 	ho->magic = HANDOVER_MAGIC;
 	ho->version = HANDOVER_VERSION;
-	ho->entry = 2;
 	memcpy(ho->firmware, "PVH", 4);
 	ho->rsdp = si->rsdp;
 	ho->kernel_base = (u64)image_start - KERNEL_VMA;

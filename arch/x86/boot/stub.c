@@ -79,8 +79,6 @@ static EFI_STATUS start(void)
 		return stub_fail("the handover block below 4 GiB", EFI_OUT_OF_RESOURCES);
 	stub.ho->magic = HANDOVER_MAGIC;
 	stub.ho->version = HANDOVER_VERSION;
-	stub.ho->entry = 1;
-	stub.ho->efi_system_table = (UINT64)stub.st;
 	firmware_name();
 	s = stub_read_options();
 	if (!EFI_ERROR(s))

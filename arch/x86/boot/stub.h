@@ -51,7 +51,7 @@ EFI_STATUS stub_leave_firmware(void); /* returns only on failure */
 /* stub_files.c: a file of the boot volume, in LoaderData pages, `spare` zero bytes behind it. */
 EFI_STATUS stub_read_file(const CHAR16 *path, UINT64 spare, void **data, UINT64 *size);
 
-/* stub_kernel.S: the kernel ELF, and the last instructions before it. */
+/* stub_kernel.S: the kernel (struct image_head first), and the last instructions before it. */
 extern const UINT8 stub_kernel[], stub_kernel_end[];
 extern const UINT8 stub_jump[], stub_jump_end[];
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the stub carries: the kernel, as an ELF file, and the last instructions under the firmware's page
+ * What the stub carries: the kernel, as it lies in memory, and the last instructions under the firmware's page
  * tables (copied below 4 GiB before they run): RDI = new page tables, RSI = handover, RDX = entry.
  */
 	.section .rodata, "a"
@@ -8,7 +8,7 @@
 	.globl stub_kernel, stub_kernel_end
 	.hidden stub_kernel, stub_kernel_end
 stub_kernel:
-	.incbin KERNEL_ELF
+	.incbin KERNEL_IMAGE
 stub_kernel_end:
 
 	.text

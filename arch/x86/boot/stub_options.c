@@ -48,40 +48,31 @@ static void strip_end(char *text, UINTN n)
 	text[n] = 0;
 }
 
-static UINTN text_length(const char *s)
-{
-	UINTN n = 0;
-
-	while (s[n])
-		n++;
-	return n;
-}
-
 /* The shell's "fs0:\postern.efi options" */
 static void strip_program(char *text)
 {
-	UINTN n = 0, len = text_length(text), from;
+	char *at = text;
 
-	while (n < len && !is_blank(text[n]))
-		n++;
-	if (n < 4 || text[n - 4] != '.' || (text[n - 3] | 32) != 'e' || (text[n - 2] | 32) != 'f' ||
-	    (text[n - 1] | 32) != 'i')
+	while (*at && !is_blank(*at))
+		at++;
+	if (at - text < 4 || at[-4] != '.' || (at[-3] | 32) != 'e' || (at[-2] | 32) != 'f' || (at[-1] | 32) != 'i')
 		return;
-	for (from = n; from < len && is_blank(text[from]); from++)
+	while (is_blank(*at))
+		at++;
+	while ((*text++ = *at++))
 		;
-	for (n = 0; from <= len; from++)
-		text[n++] = text[from];
 }
 
 /* QEMU's " initrd=…" at the end: one word, the last. */
 static void strip_initrd(char *text)
 {
-	UINTN n = text_length(text), at = n;
+	UINTN n = 0, word = 0;
 
-	while (at && !is_blank(text[at - 1]))
-		at--;
-	if (n - at >= 7 && !memcmp(text + at, "initrd=", 7))
-		strip_end(text, at);
+	for (; text[n]; n++)
+		if (is_blank(text[n]))
+			word = n + 1;
+	if (n - word >= 7 && !memcmp(text + word, "initrd=", 7))
+		strip_end(text, word);
 }
 
 static EFI_STATUS options_from_file(void)
