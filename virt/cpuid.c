@@ -47,7 +47,6 @@ static const struct leaf_mask leaves[] = {
 #define LEAF1_ECX_OSXSAVE BIT(27)
 #define LEAF1_ECX_HYPERVISOR BIT(31)
 #define LEAF1_EDX_APIC BIT(9)
-#define CR4_OSXSAVE BIT(18)
 
 static struct kvm_cpuid_entry2 entry_from(const struct leaf_mask *m, u32 subleaf)
 {

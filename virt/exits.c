@@ -8,8 +8,6 @@
 
 #define KVM_ENOSYS_RESULT (-1000ll) /* linux/kvm_para.h: KVM_ENOSYS */
 
-enum { TRAP_UD = 6, TRAP_GP = 13, TRAP_PF = 14 };
-
 /* The guest gets it, and runs on. */
 static int inject(struct vcpu *v, u64 event)
 {

@@ -6,25 +6,6 @@
  */
 #include "virt/vm.h"
 
-#define CR0_PG BIT(31)
-#define CR0_WP BIT(16)
-#define CR4_PSE BIT(4)
-#define CR4_PAE BIT(5)
-#define CR4_LA57 BIT(12)
-#define EFER_LMA BIT(10)
-
-#define PTE_P BIT(0)
-#define PTE_W BIT(1)
-#define PTE_U BIT(2)
-#define PTE_A BIT(5)
-#define PTE_D BIT(6)
-#define PTE_LARGE BIT(7)
-#define PTE_ADDR GENMASK(51, 12)
-
-#define PF_P BIT(0)
-#define PF_W BIT(1)
-#define PF_U BIT(2)
-
 #define WALK_TRIES 16 /* against a guest that changes its tables all the time */
 
 struct walk {
@@ -95,7 +76,7 @@ static int tables_walk(struct walk *w, u64 linear, unsigned levels, unsigned siz
 			continue;
 		}
 		if (!rights_suffice(w)) {
-			*error |= PF_P;
+			*error |= PF_PRESENT;
 			return -EFAULT;
 		}
 		if (entry_touch(w, at, size, entry, true))
@@ -125,7 +106,7 @@ int guest_translate(struct vcpu *v, const struct vcpu_mode *m, u64 linear, bool 
 	for (unsigned i = 0; r == -EAGAIN && i < WALK_TRIES; i++) {
 		struct walk w = { .slots = &v->vm->slots, .mode = m, .write = write, .rights = ~0ull };
 
-		error = (write ? PF_W : 0) | (m->cpl == 3 ? PF_U : 0);
+		error = (write ? PF_WRITE : 0) | (m->cpl == 3 ? PF_USER : 0);
 		r = tables_walk(&w, linear, levels, levels == 2 ? 4 : 8, gpa, &error);
 	}
 	*f = (struct guest_fault){ .address = linear, .error = error };

@@ -8,8 +8,6 @@
  */
 #include "virt/vm.h"
 
-#define RFLAGS_DF BIT(10)
-
 static int io_leave(struct vcpu *v, enum vcpu_pending pending)
 {
 	const struct io_state *io = &v->io;

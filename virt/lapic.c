@@ -9,12 +9,8 @@
 #include "virt/lapic.h"
 
 #define LAPIC_VERSION 0x00050014u /* six LVT entries, integrated */
-#define LVT_MASKED BIT(16)
-#define SVR_ENABLE BIT(8)
 #define SVR_VALID (GENMASK(7, 0) | SVR_ENABLE | BIT(9))
-#define MSR_X2APIC_FIRST 0x800u
-
-#define BASE_VALID (GENMASK(51, 12) | APIC_BASE_ENABLE | APIC_BASE_X2 | APIC_BASE_BSP)
+#define BASE_VALID (APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_X2 | APIC_BASE_BSP)
 
 static void reg_set(struct lapic *l, u32 offset, u32 value)
 {
@@ -87,11 +83,6 @@ void lapic_init(struct lapic *l, u32 id, const struct lapic_ops *ops)
 	l->base = LAPIC_BASE_DEFAULT | APIC_BASE_ENABLE | (id == 0 ? APIC_BASE_BSP : 0);
 	lapic_timer_init(l);
 	lapic_reset(l);
-}
-
-void lapic_stop(struct lapic *l)
-{
-	lapic_timer_stop(l);
 }
 
 bool lapic_raise(struct lapic *l, u8 vector)
@@ -284,7 +275,7 @@ void lapic_page_write(struct lapic *l, u32 offset, unsigned size, u64 value)
 
 int lapic_msr_read(struct lapic *l, u32 msr, u64 *value)
 {
-	u32 offset = (msr - MSR_X2APIC_FIRST) * 16;
+	u32 offset = (msr - MSR_X2APIC) * 16;
 
 	if (!lapic_x2(l) || !reg_exists(offset) || offset == APIC_DFR || offset == APIC_ICR2)
 		return -EINVAL;
@@ -296,7 +287,7 @@ int lapic_msr_read(struct lapic *l, u32 msr, u64 *value)
 
 int lapic_msr_write(struct lapic *l, u32 msr, u64 value)
 {
-	u32 offset = (msr - MSR_X2APIC_FIRST) * 16;
+	u32 offset = (msr - MSR_X2APIC) * 16;
 
 	if (!lapic_x2(l))
 		return -EINVAL;

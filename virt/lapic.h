@@ -9,36 +9,12 @@
 #ifndef VIRT_LAPIC_H
 #define VIRT_LAPIC_H
 
-#include "kernel/base.h"
+#include "arch/x86/apic.h"
+#include "arch/x86/registers.h"
 #include "kernel/thread.h"
 
 #define LAPIC_BASE_DEFAULT 0xfee00000ull
 #define LAPIC_REGS_SIZE 1024 /* as in struct kvm_lapic_state */
-
-/* IA32_APIC_BASE, SDM 3, 11.4.4 and 11.12.1 */
-#define APIC_BASE_BSP BIT(8)
-#define APIC_BASE_X2 BIT(10)
-#define APIC_BASE_ENABLE BIT(11)
-
-/* Register offsets in the page, SDM 3, table 11-1. The x2APIC MSR is 0x800 + offset / 16. */
-enum {
-	APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_TPR = 0x80, APIC_PPR = 0xa0, APIC_EOI = 0xb0,
-	APIC_LDR = 0xd0, APIC_DFR = 0xe0, APIC_SVR = 0xf0, APIC_ISR = 0x100, APIC_TMR = 0x180,
-	APIC_IRR = 0x200, APIC_ESR = 0x280, APIC_ICR = 0x300, APIC_ICR2 = 0x310,
-	APIC_LVT_TIMER = 0x320, APIC_LVT_THERMAL = 0x330, APIC_LVT_PERF = 0x340,
-	APIC_LVT_LINT0 = 0x350, APIC_LVT_LINT1 = 0x360, APIC_LVT_ERROR = 0x370,
-	APIC_TMICT = 0x380, APIC_TMCCT = 0x390, APIC_TDCR = 0x3e0, APIC_SELF_IPI = 0x3f0,
-};
-
-/* Interrupt command, SDM 3, 11.6.1; delivery mode and vector lie the same in LVTs and MSI data. */
-#define ICR_VECTOR GENMASK(7, 0)
-#define ICR_MODE GENMASK(10, 8)
-#define ICR_LOGICAL BIT(11)
-#define ICR_ASSERT BIT(14)
-#define ICR_LEVEL BIT(15)
-#define ICR_SHORTHAND GENMASK(19, 18)
-enum { DELIVER_FIXED = 0, DELIVER_LOWEST = 1, DELIVER_INIT = 5, DELIVER_STARTUP = 6 };
-enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 
 struct lapic;
 struct lapic_ops {
@@ -63,8 +39,6 @@ struct lapic {
 void lapic_init(struct lapic *l, u32 id, const struct lapic_ops *ops);
 /* As after INIT: the base register stays. */
 void lapic_reset(struct lapic *l);
-/* Stops the timer for good. */
-void lapic_stop(struct lapic *l);
 
 bool lapic_enabled(const struct lapic *l);
 bool lapic_x2(const struct lapic *l);

@@ -107,7 +107,7 @@ static void test_model(void **state)
 			assert_int_equal(lapic_page_read(&l, APIC_ISR + i * 16, 4), isr);
 		}
 	}
-	lapic_stop(&l);
+	lapic_timer_stop(&l);
 }
 
 static void test_off(void **state)
@@ -241,7 +241,7 @@ static void test_timer(void **state)
 	assert_int_equal(lapic_pending(&l), -1); /* TMICT means nothing */
 	lapic_timer_set_deadline(&l, arch_tsc() - 1); /* past */
 	assert_int_equal(lapic_pending(&l), 0x42);
-	lapic_stop(&l);
+	lapic_timer_stop(&l);
 }
 
 static int setup(void **state)

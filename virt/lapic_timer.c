@@ -8,10 +8,6 @@
  */
 #include "virt/lapic.h"
 
-#define LVT_MASKED BIT(16)
-#define LVT_TIMER_MODE GENMASK(18, 17)
-enum { TIMER_ONESHOT, TIMER_PERIODIC, TIMER_DEADLINE };
-
 /* No guest gets the host to serve its periodic timer more often. */
 #define MIN_PERIOD_NS (200 * NS_PER_US)
 

@@ -11,8 +11,6 @@
  */
 #include "virt/vm.h"
 
-#define RFLAGS_DF BIT(10)
-
 enum access_result { ACCESS_DONE, ACCESS_LEAVES, ACCESS_FAILS };
 
 static bool is_lapic_page(const struct vcpu *v, gpa_t gpa)

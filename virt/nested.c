@@ -45,7 +45,7 @@ void nested_zap(struct mm_watch *w, uaddr_t addr, u64 len)
 {
 	struct slots *s = container_of(w, struct slots, watch);
 
-	mutex_lock(&s->lock);
+	guard_mutex(&s->lock);
 	for (unsigned i = 0; i < s->count; i++) {
 		const struct slot *slot = s->slot[i];
 		uaddr_t start = MAX(addr, slot->hva);
@@ -54,7 +54,6 @@ void nested_zap(struct mm_watch *w, uaddr_t addr, u64 len)
 		if (start < end)
 			nested_remove(s, slot->gpa + (start - slot->hva), end - start);
 	}
-	mutex_unlock(&s->lock);
 }
 
 struct fill {
@@ -107,22 +106,20 @@ static int fill_page(void *arg, const struct mm_page *page)
 	struct slots *s = f->s;
 	const struct slot *slot;
 	struct pt_leaf leaf;
-	int r = -EAGAIN;
+	int r;
 
-	mutex_lock(&s->lock);
+	guard_mutex(&s->lock);
 	slot = slots_at(s, f->gpa);
-	if (s->mm && slot && slot->hva + (f->gpa - slot->gpa) == f->hva) {
-		leaf = leaf_for(f, slot, page);
-		r = leaf_install(s, &leaf);
-		if (r == -EEXIST && leaf.size > SZ_4K) {
-			leaf.pa += f->gpa - leaf.va;
-			leaf.va = f->gpa;
-			leaf.size = SZ_4K;
-			r = leaf_install(s, &leaf);
-		}
-	}
-	mutex_unlock(&s->lock);
-	return r;
+	if (!s->mm || !slot || slot->hva + (f->gpa - slot->gpa) != f->hva)
+		return -EAGAIN;
+	leaf = leaf_for(f, slot, page);
+	r = leaf_install(s, &leaf);
+	if (r != -EEXIST || leaf.size == SZ_4K)
+		return r;
+	leaf.pa += f->gpa - leaf.va;
+	leaf.va = f->gpa;
+	leaf.size = SZ_4K;
+	return leaf_install(s, &leaf);
 }
 
 int slots_fault(struct slots *s, gpa_t gpa, unsigned access)

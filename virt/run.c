@@ -11,7 +11,6 @@
 #include "virt/vm.h"
 
 #define STARTUP_SHIFT 12
-#define RFLAGS_IF BIT(9)
 
 /* Order a store before later loads. */
 static void full_fence(void)

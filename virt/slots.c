@@ -220,21 +220,18 @@ int slots_set(struct slots *s, const struct kvm_userspace_memory_region *r)
 
 	if (err)
 		return err;
-	mutex_lock(&s->lock);
+	guard_mutex(&s->lock);
 	slot = slot_by_id(s, want.id);
-	if (!s->mm) {
-		err = -EIO;
-	} else if (want.size) {
-		err = slot ? slot_change(s, slot, &want) : slot_add(s, &want);
-	} else if (slot) {
-		slot_take_out(s, slot);
-		nested_remove(s, slot->gpa, slot->size);
-		kfree(slot);
-	} else {
-		err = refuse(-EINVAL, "memory slot %u does not exist", want.id);
-	}
-	mutex_unlock(&s->lock);
-	return err;
+	if (!s->mm)
+		return -EIO;
+	if (want.size)
+		return slot ? slot_change(s, slot, &want) : slot_add(s, &want);
+	if (!slot)
+		return refuse(-EINVAL, "memory slot %u does not exist", want.id);
+	slot_take_out(s, slot);
+	nested_remove(s, slot->gpa, slot->size);
+	kfree(slot);
+	return 0;
 }
 
 /* Where [gpa, gpa + *n) lies in the program; *n is cut to the slot. */

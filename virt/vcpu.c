@@ -83,7 +83,7 @@ static void *fpu_area(void)
 
 void vcpu_destroy(struct vcpu *v)
 {
-	lapic_stop(&v->lapic);
+	lapic_timer_stop(&v->lapic);
 	if (v->arch)
 		virt_ops->destroy(v->arch);
 	for (unsigned i = 0; i < VCPU_MMAP_PAGES; i++)

@@ -190,7 +190,7 @@ static struct vm *vm_next(struct vm *from)
 {
 	struct vm *vm;
 
-	mutex_lock(&list_lock);
+	guard_mutex(&list_lock);
 	for (vm = from ? from->next : list; vm; vm = vm->next) {
 		u32 refs = READ_ONCE(vm->refs);
 
@@ -201,7 +201,6 @@ static struct vm *vm_next(struct vm *from)
 		if (refs)
 			break;
 	}
-	mutex_unlock(&list_lock);
 	return vm;
 }
 

@@ -106,26 +106,25 @@ int arch_ioapic_route(u32 gsi, u16 irte_handle, u8 vector, bool level, bool low,
 		  (low ? RTE_LOW_ACTIVE : 0) | (level ? RTE_LEVEL : 0) | (masked ? RTE_MASKED : 0) |
 		  RTE_REMAPPABLE | FIELD_PREP(RTE_INDEX_14_0, irte_handle & GENMASK(14, 0));
 	struct ioapic *io = ioapic_of(gsi);
-	bool on;
 
 	if (!io)
 		return -ENXIO;
-	on = spin_lock(&lock);
+	guard_spin(&lock);
 	/* Edge for a moment: that clears Remote IRR, which an EOI that never came would leave set. */
 	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), RTE_MASKED);
 	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base) + 1, rte >> 32);
 	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), rte);
-	spin_unlock(&lock, on);
 	return 0;
 }
 
 void arch_ioapic_mask(u32 gsi, bool masked)
 {
 	struct ioapic *io = ioapic_of(gsi);
-	bool on = spin_lock(&lock);
-	u32 low = io ? ioapic_read(io, IOAPIC_PIN(gsi - io->gsi_base)) & ~RTE_MASKED : 0;
+	u32 low;
 
-	if (io)
-		ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), low | (masked ? RTE_MASKED : 0));
-	spin_unlock(&lock, on);
+	if (!io)
+		return;
+	guard_spin(&lock);
+	low = ioapic_read(io, IOAPIC_PIN(gsi - io->gsi_base)) & ~RTE_MASKED;
+	ioapic_write(io, IOAPIC_PIN(gsi - io->gsi_base), low | (masked ? RTE_MASKED : 0));
 }

@@ -18,13 +18,11 @@ static struct spinlock lock; /* allocation in every CPU's table */
 int arch_irq_alloc(struct irq *irq, unsigned cpu_id)
 {
 	struct percpu *p;
-	int err = -ENOSPC;
-	bool on;
 
 	if (cpu_id >= ARCH_MAX_CPUS || !(READ_ONCE(cpus_online) & BIT(cpu_id)))
 		return -EINVAL;
 	p = percpu_of[cpu_id];
-	on = spin_lock(&lock);
+	guard_spin(&lock);
 	for (unsigned i = 0; i < VECTOR_DEVICES; i++) {
 		if (p->irq[i])
 			continue;
@@ -32,11 +30,9 @@ int arch_irq_alloc(struct irq *irq, unsigned cpu_id)
 		irq->vector = VECTOR_DEVICE_FIRST + i;
 		irq->count = 0;
 		__atomic_store_n(&p->irq[i], irq, __ATOMIC_RELEASE);
-		err = 0;
-		break;
+		return 0;
 	}
-	spin_unlock(&lock, on);
-	return err;
+	return -ENOSPC;
 }
 
 static void nothing(void *)

@@ -34,23 +34,19 @@ static int map_uncached(paddr_t pa, u64 size, void **out)
 {
 	paddr_t base = ALIGN_DOWN(pa, PAGE_SIZE);
 	u64 len = ALIGN_UP(pa + size, PAGE_SIZE) - base, va;
-	bool on;
 	int err;
 
 	if (!size || pa + size < pa || (pa + size - 1) >> cpu.phys_bits)
 		return -EINVAL;
-	on = spin_lock(&lock);
+	guard_spin(&lock);
 	/* The same offset in 2 MiB keeps large pages possible for ECAM and large BARs. */
 	va = ALIGN_UP(mmio_next, SZ_2M) + (base & (SZ_2M - 1));
 	if (len < SZ_2M)
 		va = mmio_next;
-	if (va + len > KERNEL_MMIO_BASE + AREA_SIZE || va + len < va) {
-		spin_unlock(&lock, on);
+	if (va + len > KERNEL_MMIO_BASE + AREA_SIZE || va + len < va)
 		return -ENOMEM;
-	}
 	err = paging_map(va, base, len, PTE_W | PTE_NX | PTE_G | PTE_PCD | PTE_PWT);
 	mmio_next = va + len; /* also after a failure: what is half mapped is not used again */
-	spin_unlock(&lock, on);
 	*out = (void *)(va + (pa - base));
 	return err;
 }
@@ -100,24 +96,21 @@ static u64 stack_map(void)
 
 void *arch_kstack_alloc(void)
 {
-	bool on = spin_lock(&lock);
-	struct free_stack *s = free_stacks;
-	u64 va = (u64)s;
+	struct free_stack *s;
 
-	if (s)
-		free_stacks = s->next;
-	else
-		va = stack_map();
-	spin_unlock(&lock, on);
-	return (void *)va;
+	guard_spin(&lock);
+	s = free_stacks;
+	if (!s)
+		return (void *)stack_map();
+	free_stacks = s->next;
+	return s;
 }
 
 void arch_kstack_free(void *stack)
 {
 	struct free_stack *s = stack;
-	bool on = spin_lock(&lock);
 
+	guard_spin(&lock);
 	s->next = free_stacks;
 	free_stacks = s;
-	spin_unlock(&lock, on);
 }

@@ -5,27 +5,27 @@
  * the moment that was asked for arms the timer again and goes no further.
  */
 #include "arch/x86/early.h"
-#include "arch/x86/lapic.h"
+#include "arch/x86/apic.h"
 
 static u64 timer_hz; /* after the divider */
 
 void apic_timer_init(void)
 {
 	percpu_this()->timer_due = ~0ull;
-	apic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-	apic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (cpu.tsc_deadline ? LVT_TSC_DEADLINE : 0));
+	apic_write(APIC_TDCR, DIVIDE_BY_16);
+	apic_write(APIC_LVT_TIMER, VECTOR_TIMER | (cpu.tsc_deadline ? FIELD_PREP(LVT_TIMER_MODE, TIMER_DEADLINE) : 0));
 	cpu_mb(); /* the mode before the first deadline (11.5.4.1) */
 }
 
 void apic_timer_start_raw(u32 count)
 {
-	apic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-	apic_write(LAPIC_TIMER_INIT, count);
+	apic_write(APIC_TDCR, DIVIDE_BY_16);
+	apic_write(APIC_TMICT, count);
 }
 
 u32 apic_timer_read(void)
 {
-	return apic_read(LAPIC_TIMER_NOW);
+	return apic_read(APIC_TMCCT);
 }
 
 void apic_set_timer_hz(u64 hz)
@@ -42,13 +42,13 @@ static void timer_arm(u64 ns)
 		return;
 	}
 	if (ns == ~0ull) {
-		apic_write(LAPIC_TIMER_INIT, 0);
+		apic_write(APIC_TMICT, 0);
 		return;
 	}
 	now = arch_now_ns();
 	ns = ns > now ? MIN(ns - now, NS_PER_S) : 0;
 	ticks = ns * timer_hz / NS_PER_S + 1; /* no overflow below 18 GHz */
-	apic_write(LAPIC_TIMER_INIT, MIN(ticks, 0xffffffffull));
+	apic_write(APIC_TMICT, MIN(ticks, 0xffffffffull));
 }
 
 void arch_timer_set(u64 ns)

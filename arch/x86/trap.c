@@ -7,17 +7,6 @@
  */
 #include "arch/x86/early.h"
 
-#define TRAP_DB 1
-#define TRAP_NMI 2
-#define TRAP_DF 8
-#define TRAP_GP 13
-#define TRAP_PF 14
-#define TRAP_LAST 31
-
-#define PF_WRITE BIT(1) /* SDM 4.7 */
-#define PF_RESERVED BIT(3)
-#define PF_FETCH BIT(4)
-
 struct arch_upcalls upcalls;
 
 /* An instruction that touches user memory, and where to go on when that cannot be done. */

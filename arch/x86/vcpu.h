@@ -15,6 +15,7 @@
 #define ARCH_X86_VCPU_H
 
 #include "arch/x86/arch.h"
+#include "arch/x86/registers.h"
 
 struct pt_format;
 
@@ -143,7 +144,7 @@ static inline void vcpu_skip(struct arch_vcpu *v, u64 rip)
 /* True when an external interrupt may be delivered now. */
 static inline bool vcpu_interruptible(const struct arch_vcpu *v)
 {
-	return (v->rflags & BIT(9)) && !v->shadow && !v->event; /* RFLAGS.IF */
+	return (v->rflags & RFLAGS_IF) && !v->shadow && !v->event;
 }
 
 struct vcpu_ops {

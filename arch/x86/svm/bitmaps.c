@@ -20,9 +20,8 @@ static const struct {
 #define MSRS_PER_RANGE 0x2000
 
 static const u32 free_msrs[] = {
-	0x174, 0x175, 0x176,                             /* SYSENTER_CS, ESP, EIP */
-	0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, /* STAR, LSTAR, CSTAR, SFMASK */
-	0xc0000100, 0xc0000101, 0xc0000102,             /* FS_BASE, GS_BASE, KERNEL_GS_BASE */
+	MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK,
+	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 };
 
 static u8 iopm[IOPM_SIZE] __attribute__((aligned(4096)));

@@ -8,8 +8,6 @@
  */
 #include "arch/x86/svm/svm.h"
 
-enum { TRAP_DB = 1, TRAP_BP = 3, TRAP_OF = 4, TRAP_GP = 13, TRAP_AC = 17, TRAP_MC = 18 };
-
 /* The event to deliver again, or 0. */
 static u64 event_interrupted(u64 info)
 {

@@ -10,9 +10,6 @@
  */
 #include "arch/x86/svm/svm.h"
 
-#define CR0_PE BIT(0)
-#define CR0_PG BIT(31)
-#define RFLAGS_VM BIT(17)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 /* APM 2, table 14-1 */

@@ -19,24 +19,31 @@
 #define CPUID_SVM 0x8000000au
 #define CPUID_SVM_EDX_NESTED_PAGING BIT(0)
 
-#define MSR_VM_CR 0xc0010114u /* APM 2, 15.30.1 */
-#define VM_CR_SVMDIS BIT(4)
 #define MSR_VM_HSAVE_PA 0xc0010117u /* APM 2, 15.30.4 */
 
 #define CR4_VME_TO_OSXMMEXCPT GENMASK(10, 0) /* APM 2, 3.1.3; every CPU with SVM has them */
-#define CR4_FSGSBASE BIT(16)
 
 u32 svm_asid_limit;
 u64 svm_cr4_offered;
 static struct svm_cpu cpus[ARCH_MAX_CPUS];
-/* Two first vCPUs at once would start a CPU's ASIDs over, and two VMs share one. */
-static struct mutex prepare_lock = MUTEX_INIT(prepare_lock);
 
 static void svm_cpuid(u32 leaf, u32 subleaf, u32 out[4])
 {
 	struct cpuid r = cpuid(leaf, subleaf);
 
 	memcpy(out, &r, sizeof(r));
+}
+
+static u64 cr4_offered(void)
+{
+	u64 cr4 = CR4_VME_TO_OSXMMEXCPT;
+	struct cpuid r = cpuid_safe(CPUID_FEATURES7, 0);
+
+	cr4 |= r.b & CPUID_FEATURES7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
+	cr4 |= r.b & CPUID_FEATURES7_EBX_SMEP ? CR4_SMEP : 0;
+	cr4 |= r.b & CPUID_FEATURES7_EBX_SMAP ? CR4_SMAP : 0;
+	cr4 |= r.c & CPUID_FEATURES7_ECX_UMIP ? CR4_UMIP : 0;
+	return cr4;
 }
 
 static int cpu_prepare(struct svm_cpu *cpu)
@@ -60,26 +67,16 @@ static int cpu_prepare(struct svm_cpu *cpu)
 	return 0;
 }
 
-static u64 cr4_offered(void)
+/* Makes sure that every CPU has its pages. Two first vCPUs at once would start a CPU's ASIDs over, and two
+ * VMs share one. */
+static int cpus_prepare(void)
 {
-	u64 cr4 = CR4_VME_TO_OSXMMEXCPT;
-	struct cpuid r = cpuid_safe(CPUID_FEATURES7, 0);
-
-	cr4 |= r.b & CPUID_FEATURES7_EBX_FSGSBASE ? CR4_FSGSBASE : 0;
-	cr4 |= r.b & CPUID_FEATURES7_EBX_SMEP ? CR4_SMEP : 0;
-	cr4 |= r.b & CPUID_FEATURES7_EBX_SMAP ? CR4_SMAP : 0;
-	cr4 |= r.c & CPUID_FEATURES7_ECX_UMIP ? CR4_UMIP : 0;
-	return cr4;
-}
-
-int svm_cpus_prepare(void)
-{
+	static struct mutex lock = MUTEX_INIT(lock);
 	int r = 0;
 
-	mutex_lock(&prepare_lock);
+	guard_mutex(&lock);
 	for (unsigned i = 0; !r && i < arch_cpu_count(); i++)
 		r = cpu_prepare(&cpus[i]);
-	mutex_unlock(&prepare_lock);
 	return r;
 }
 
@@ -102,7 +99,7 @@ static struct arch_vcpu *svm_create(paddr_t nested_root)
 	struct svm_vcpu *v;
 	paddr_t pa;
 
-	if (svm_cpus_prepare())
+	if (cpus_prepare())
 		return NULL;
 	v = kzalloc(sizeof(*v));
 	pa = frame_alloc(SZ_4K);

@@ -7,9 +7,6 @@
 #include "arch/x86/vcpu.h"
 #include "arch/x86/x86.h"
 
-#define EFER_LMA BIT(10)
-#define EFER_SVME BIT(12)
-
 /*
  * One per vCPU. The ASID is valid on CPU `cpu` as long as that CPU's generation is `generation`.
  * debug_live: the guest has touched debug registers, so DR0-DR3 are swapped around each entry.
@@ -50,8 +47,6 @@ static inline const struct svm_vcpu *svm_vcpu_const(const struct arch_vcpu *v)
 extern u32 svm_asid_limit;
 /* Bits of CR4 that a guest may set: the features that virt/cpuid.c offers, on a CPU that has them. */
 extern u64 svm_cr4_offered;
-/* Makes sure that every CPU has its pages. -ENOMEM. */
-int svm_cpus_prepare(void);
 /* This CPU, switched to SVM; NULL if that cannot be. Interrupts are off. */
 struct svm_cpu *svm_cpu_this(void);
 
