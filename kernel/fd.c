@@ -73,14 +73,13 @@ void fd_table_put(struct fd_table *t)
 /* Empty a slot, or only one that closes on exec: what was in it, for the caller to put. */
 static struct file *slot_take(struct fd_table *t, unsigned fd, bool cloexec_only)
 {
-	bool on = spin_lock(&t->lock);
 	struct file *f = NULL;
 
+	guard_spin(&t->lock);
 	if (fd < t->cap && (!cloexec_only || t->slot[fd].cloexec)) {
 		f = t->slot[fd].file;
 		t->slot[fd] = (struct fd_slot){ NULL, false };
 	}
-	spin_unlock(&t->lock, on);
 	return f;
 }
 
@@ -96,18 +95,13 @@ struct file *file_from_fd(int fd)
 {
 	struct process *p = thread_self()->process;
 	struct file *f = NULL;
-	struct fd_table *t;
-	bool on;
 
 	if (!p)
 		return NULL;
-	t = p->fds;
-	on = spin_lock(&t->lock);
-
-	if ((unsigned)fd < t->cap)
-		f = t->slot[fd].file;
+	guard_spin(&p->fds->lock);
+	if ((unsigned)fd < p->fds->cap)
+		f = p->fds->slot[fd].file;
 	file_get(f);
-	spin_unlock(&t->lock, on);
 	return f;
 }
 
@@ -206,37 +200,28 @@ int fd_close(unsigned fd)
 int fd_cloexec_get(unsigned fd)
 {
 	struct fd_table *t = thread_self()->process->fds;
-	bool on = spin_lock(&t->lock);
-	int r = -EBADF;
 
-	if (fd < t->cap && t->slot[fd].file)
-		r = t->slot[fd].cloexec;
-	spin_unlock(&t->lock, on);
-	return r;
+	guard_spin(&t->lock);
+	return fd < t->cap && t->slot[fd].file ? t->slot[fd].cloexec : -EBADF;
 }
 
 int fd_cloexec_set(unsigned fd, bool cloexec)
 {
 	struct fd_table *t = thread_self()->process->fds;
-	bool on = spin_lock(&t->lock);
-	int r = -EBADF;
 
-	if (fd < t->cap && t->slot[fd].file) {
-		t->slot[fd].cloexec = cloexec;
-		r = 0;
-	}
-	spin_unlock(&t->lock, on);
-	return r;
+	guard_spin(&t->lock);
+	if (fd >= t->cap || !t->slot[fd].file)
+		return -EBADF;
+	t->slot[fd].cloexec = cloexec;
+	return 0;
 }
 
 bool fd_next(struct fd_table *t, unsigned *fd, struct file **f)
 {
-	bool on = spin_lock(&t->lock);
-
+	guard_spin(&t->lock);
 	while (*fd < t->cap && !t->slot[*fd].file)
 		++*fd;
 	*f = *fd < t->cap ? t->slot[*fd].file : NULL;
 	file_get(*f);
-	spin_unlock(&t->lock, on);
 	return *f != NULL;
 }

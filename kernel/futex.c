@@ -125,33 +125,6 @@ static void wake_one(struct bucket *b, struct futex_waiter *w)
 	waitq_wake_all(&w->wq);
 }
 
-int futex_wake(uaddr_t addr, unsigned n, u32 bitset, bool shared)
-{
-	struct futex_waiter *w, *next;
-	struct futex_key key;
-	struct bucket *b;
-	unsigned woken = 0;
-	bool on;
-	int r;
-
-	if (!bitset)
-		return -EINVAL;
-	r = key_make(addr, shared, &key);
-	if (r)
-		return r;
-	b = bucket_of(&key);
-	on = bucket_lock(b);
-	for (w = TAILQ_FIRST(&b->waiters); w && woken < n; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (!key_equal(&w->key, &key) || !(w->bitset & bitset))
-			continue;
-		wake_one(b, w);
-		woken++;
-	}
-	spin_unlock(&b->lock, on);
-	return (int)woken;
-}
-
 static bool lock_two(struct bucket *a, struct bucket *b)
 {
 	bool on = bucket_lock(a < b ? a : b);
@@ -168,14 +141,52 @@ static void unlock_two(struct bucket *a, struct bucket *b, bool on)
 	spin_unlock(&(a < b ? a : b)->lock, on);
 }
 
+/* Of those who wait at `from` for some of the bits: wake nwake, let nmove others wait at `to` (*moved). How many
+ * were woken. */
+static unsigned serve(const struct futex_key *from, unsigned nwake, u32 bitset, const struct futex_key *to,
+		      unsigned nmove, unsigned *moved)
+{
+	struct bucket *a = bucket_of(from), *b = bucket_of(to);
+	struct futex_waiter *w, *next;
+	bool on = lock_two(a, b);
+	unsigned woken = 0;
+
+	*moved = 0;
+	for (w = TAILQ_FIRST(&a->waiters); w && (woken < nwake || *moved < nmove); w = next) {
+		next = TAILQ_NEXT(w, link);
+		if (!key_equal(&w->key, from) || !(w->bitset & bitset))
+			continue;
+		if (woken < nwake) {
+			wake_one(a, w);
+			woken++;
+			continue;
+		}
+		TAILQ_REMOVE(&a->waiters, w, link);
+		w->key = *to;
+		WRITE_ONCE(w->bucket, b);
+		TAILQ_INSERT_TAIL(&b->waiters, w, link);
+		++*moved;
+		if (key_equal(from, to))
+			break;
+	}
+	unlock_two(a, b, on);
+	return woken;
+}
+
+int futex_wake(uaddr_t addr, unsigned n, u32 bitset, bool shared)
+{
+	struct futex_key key;
+	unsigned moved;
+	int r = bitset ? key_make(addr, shared, &key) : -EINVAL;
+
+	return r ? r : (int)serve(&key, n, bitset, &key, 0, &moved);
+}
+
 int futex_requeue(uaddr_t addr, unsigned nwake, unsigned nmove, uaddr_t to, const u32 *cmp, bool shared)
 {
-	struct futex_waiter *w, *next;
 	struct futex_key from_key, to_key;
-	struct bucket *a, *b;
-	unsigned woken = 0, moved = 0;
+	unsigned woken, moved;
 	u32 word;
-	bool on;
 	int r = key_make(addr, shared, &from_key);
 
 	if (!r)
@@ -187,50 +198,28 @@ int futex_requeue(uaddr_t addr, unsigned nwake, unsigned nmove, uaddr_t to, cons
 	}
 	if (r)
 		return r;
-	a = bucket_of(&from_key);
-	b = bucket_of(&to_key);
-	on = lock_two(a, b);
-	for (w = TAILQ_FIRST(&a->waiters); w; w = next) {
-		next = TAILQ_NEXT(w, link);
-		if (!key_equal(&w->key, &from_key))
-			continue;
-		if (woken < nwake) {
-			wake_one(a, w);
-			woken++;
-		} else if (moved < nmove) {
-			TAILQ_REMOVE(&a->waiters, w, link);
-			w->key = to_key;
-			WRITE_ONCE(w->bucket, b);
-			TAILQ_INSERT_TAIL(&b->waiters, w, link);
-			moved++;
-			if (a == b && key_equal(&from_key, &to_key))
-				break;
-		} else {
-			break;
-		}
-	}
-	unlock_two(a, b, on);
+	woken = serve(&from_key, nwake, FUTEX_BITSET_MATCH_ANY, &to_key, nmove, &moved);
 	return (int)(cmp ? woken + moved : woken);
 }
 
 /* ---- the end of a thread ---- */
 
-static void robust_word_release(struct thread *t, uaddr_t addr, bool wake_only)
+/* One of each kind: who waits has not told us which it uses. */
+static void wake_both(uaddr_t addr)
+{
+	(void)futex_wake(addr, 1, FUTEX_BITSET_MATCH_ANY, true);
+	(void)futex_wake(addr, 1, FUTEX_BITSET_MATCH_ANY, false);
+}
+
+static void robust_word_release(const struct thread *t, uaddr_t addr)
 {
 	u32 word;
 
-	if ((addr & 3) || user_load32(&word, addr))
+	if ((addr & 3) || user_load32(&word, addr) || (word & FUTEX_TID_MASK) != (u32)t->tid)
 		return;
-	if ((word & FUTEX_TID_MASK) != (u32)t->tid && !wake_only)
-		return;
-	if (!wake_only) {
-		u32 left = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-
-		if (copy_to_user(addr, &left, sizeof(left)))
-			return;
-	}
-	(void)futex_wake(addr, 1, FUTEX_BITSET_MATCH_ANY, true);
-	(void)futex_wake(addr, 1, FUTEX_BITSET_MATCH_ANY, false);
+	word = (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+	if (!copy_to_user(addr, &word, sizeof(word)))
+		wake_both(addr);
 }
 
 static void robust_list_walk(struct thread *t)
@@ -248,11 +237,11 @@ static void robust_list_walk(struct thread *t)
 		if (copy_from_user(&next, at, sizeof(next)))
 			return;
 		if (at != (uaddr_t)head.list_op_pending)
-			robust_word_release(t, at + head.futex_offset, false);
+			robust_word_release(t, at + head.futex_offset);
 		entry = next;
 	}
 	if (head.list_op_pending)
-		robust_word_release(t, (uaddr_t)head.list_op_pending + head.futex_offset, false);
+		robust_word_release(t, (uaddr_t)head.list_op_pending + head.futex_offset);
 }
 
 void futex_thread_exit(struct thread *t)
@@ -261,9 +250,7 @@ void futex_thread_exit(struct thread *t)
 
 	robust_list_walk(t);
 	t->robust_list = 0;
-	if (t->clear_child_tid && !copy_to_user(t->clear_child_tid, &zero, sizeof(zero))) {
-		(void)futex_wake(t->clear_child_tid, 1, FUTEX_BITSET_MATCH_ANY, false);
-		(void)futex_wake(t->clear_child_tid, 1, FUTEX_BITSET_MATCH_ANY, true);
-	}
+	if (t->clear_child_tid && !copy_to_user(t->clear_child_tid, &zero, sizeof(zero)))
+		wake_both(t->clear_child_tid);
 	t->clear_child_tid = 0;
 }

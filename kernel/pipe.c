@@ -45,36 +45,61 @@ static s64 ring_move(struct pipe *p, u64 at, uaddr_t buf, size_t n, bool out)
 	return (s64)done;
 }
 
+/* What there is at once, up to n bytes; 0: the ring is empty. */
+static s64 take(struct pipe *p, uaddr_t buf, size_t n)
+{
+	s64 r;
+
+	guard_mutex(&p->lock);
+	r = ring_move(p, p->tail, buf, MIN(n, used(p)), true);
+	if (r > 0)
+		WRITE_ONCE(p->tail, p->tail + r);
+	return r;
+}
+
 static s64 pipe_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct pipe *p = f->priv;
-	s64 r;
+	s64 r = 0;
 
-	if (!n)
-		return 0;
-	for (;;) {
-		mutex_lock(&p->lock);
-		if (used(p)) {
-			r = ring_move(p, p->tail, buf, MIN(n, used(p)), true);
-			if (r > 0)
-				WRITE_ONCE(p->tail, p->tail + r);
-			mutex_unlock(&p->lock);
-			waitq_wake_all(&p->wq);
-			return r;
-		}
-		mutex_unlock(&p->lock);
-		if (!READ_ONCE(p->writers))
-			return 0;
-		r = file_wait(f, &p->wq, used(p) || !READ_ONCE(p->writers));
+	while (n && !r) {
+		bool ended = !READ_ONCE(p->writers); /* before the look: what they wrote last is read */
+
+		r = take(p, buf, n);
 		if (r)
-			return r;
+			waitq_wake_all(&p->wq);
+		else if (ended)
+			break;
+		else
+			r = file_wait(f, &p->wq, used(p) || !READ_ONCE(p->writers));
 	}
+	return r;
 }
 
 static s64 broken(void)
 {
-	(void)!signal_send_thread(thread_current(), SIGPIPE_NR, process_pid(process_current()));
+	struct thread *t = thread_current();
+
+	(void)!signal_send(t->process, t, SIGPIPE_NR, t->process->pid);
 	return -EPIPE;
+}
+
+/* What there is room for, up to n bytes and at least `need`; 0: not now. */
+static s64 give(struct pipe *p, uaddr_t buf, size_t n, size_t need)
+{
+	size_t room;
+	s64 r;
+
+	guard_mutex(&p->lock);
+	room = PIPE_SIZE - used(p);
+	if (!READ_ONCE(p->readers))
+		return broken();
+	if (room < need)
+		return 0;
+	r = ring_move(p, p->head, buf, MIN(n, room), false);
+	if (r > 0)
+		WRITE_ONCE(p->head, p->head + r);
+	return r;
 }
 
 static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *)
@@ -83,30 +108,14 @@ static s64 pipe_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 	size_t done = 0, need = n <= PIPE_ATOMIC ? n : 1;
 	s64 r = 0;
 
-	while (done < n) {
-		size_t room;
-
-		mutex_lock(&p->lock);
-		room = PIPE_SIZE - used(p);
-		if (READ_ONCE(p->readers) && room >= need) {
-			r = ring_move(p, p->head, buf + done, MIN(n - done, room), false);
-			if (r > 0)
-				WRITE_ONCE(p->head, p->head + r);
-			mutex_unlock(&p->lock);
+	while (done < n && r >= 0) {
+		r = give(p, buf + done, n - done, need);
+		if (r > 0) {
 			waitq_wake_all(&p->wq);
-			if (r < 0)
-				break;
 			done += r;
-			continue;
+		} else if (!r) {
+			r = file_wait(f, &p->wq, PIPE_SIZE - used(p) >= need || !READ_ONCE(p->readers));
 		}
-		mutex_unlock(&p->lock);
-		if (!READ_ONCE(p->readers)) {
-			r = broken();
-			break;
-		}
-		r = file_wait(f, &p->wq, PIPE_SIZE - used(p) >= need || !READ_ONCE(p->readers));
-		if (r)
-			break;
 	}
 	return done ? (s64)done : r;
 }

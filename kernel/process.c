@@ -40,10 +40,8 @@ char *process_label(const struct process *p, char *buf, size_t n)
 
 void process_set_why(struct process *p, const char *line)
 {
-	bool on = spin_lock(&p->lock);
-
+	guard_spin(&p->lock);
 	snprintf(p->why, sizeof(p->why), "%s", line);
-	spin_unlock(&p->lock, on);
 }
 
 void process_get(struct process *p)
@@ -61,10 +59,26 @@ void process_put(struct process *p)
 
 /* ---- birth ---- */
 
+/* Into the family and the list, with a number; false: there is none. */
+static bool process_register(struct process *p, struct process *parent)
+{
+	guard_spin(&registry_lock);
+	p->pid = id_take();
+	if (!p->pid)
+		return false;
+	p->parent = parent;
+	p->ppid = parent ? parent->pid : 0;
+	if (parent)
+		TAILQ_INSERT_TAIL(&parent->children, p, sibling);
+	else
+		process_init = p;
+	TAILQ_INSERT_TAIL(&process_list, p, all_link);
+	return true;
+}
+
 struct process *process_create(struct process *parent)
 {
 	struct process *p = kzalloc(sizeof(*p));
-	bool on;
 
 	if (!p)
 		return NULL;
@@ -80,22 +94,10 @@ struct process *process_create(struct process *parent)
 		memcpy(p->exe, parent->exe, sizeof(p->exe));
 		memcpy(p->action, parent->action, sizeof(p->action));
 	}
-	on = spin_lock(&registry_lock);
-	p->pid = id_take();
-	if (!p->pid) {
-		spin_unlock(&registry_lock, on);
-		kfree(p);
-		return NULL;
-	}
-	p->parent = parent;
-	p->ppid = parent ? parent->pid : 0;
-	if (parent)
-		TAILQ_INSERT_TAIL(&parent->children, p, sibling);
-	else
-		process_init = p;
-	TAILQ_INSERT_TAIL(&process_list, p, all_link);
-	spin_unlock(&registry_lock, on);
-	return p;
+	if (process_register(p, parent))
+		return p;
+	process_put(p);
+	return NULL;
 }
 
 /* Out of the family and the list; registry_lock is held. The caller puts the family's reference. */
@@ -107,50 +109,40 @@ void process_unregister(struct process *p)
 	TAILQ_REMOVE(&process_list, p, all_link);
 }
 
-/* Take back a thread that never ran. */
-static void thread_undo(struct thread *t)
+/* Among the threads of its process, with a number; false: there is none. */
+static bool thread_register(struct process *p, struct thread *t)
 {
-	arch_kstack_free(t->kstack);
-	t->kstack = NULL;
-	thread_put(t);
+	guard_spin(&registry_lock);
+	guard_spin(&p->lock);
+	t->tid = p->nthreads ? id_take() : p->pid;
+	if (!t->tid)
+		return false;
+	/* A thread that must go has no heirs: exec waits until it is alone. */
+	t->killed = p->exiting || (thread_self()->process == p && thread_self()->killed);
+	TAILQ_INSERT_TAIL(&p->threads, t, process_link);
+	p->nthreads++;
+	TAILQ_INSERT_TAIL(&thread_list, t, all_link);
+	return true;
 }
 
 struct thread *process_add_thread(struct process *p, const struct user_regs *regs)
 {
 	struct thread *t = thread_create(p->name);
-	paddr_t fpu;
-	bool on;
+	paddr_t fpu = t ? frame_alloc(SZ_4K) : FRAME_NONE;
 
-	if (!t)
-		return NULL;
-	fpu = frame_alloc(SZ_4K);
-	if (fpu == FRAME_NONE) {
-		thread_undo(t);
-		return NULL;
-	}
+	if (fpu == FRAME_NONE)
+		goto fail;
 	t->user.fpu = phys_to_virt(fpu);
 	arch_fpu_init(t->user.fpu);
 	*arch_user_regs((char *)t->kstack + ARCH_KSTACK_SIZE) = *regs;
 	t->process = p;
 	t->is_user = true;
 	t->root = mm_root(p->mm);
-	on = spin_lock(&registry_lock);
-	(void)!spin_lock(&p->lock);
-	t->tid = p->nthreads ? id_take() : p->pid;
-	if (!t->tid) {
-		spin_unlock(&p->lock, false);
-		spin_unlock(&registry_lock, on);
-		thread_undo(t);
-		return NULL;
-	}
-	/* A thread that must go has no heirs: exec waits until it is alone. */
-	t->killed = p->exiting || (thread_self()->process == p && thread_self()->killed);
-	TAILQ_INSERT_TAIL(&p->threads, t, process_link);
-	p->nthreads++;
-	TAILQ_INSERT_TAIL(&thread_list, t, all_link);
-	spin_unlock(&p->lock, false);
-	spin_unlock(&registry_lock, on);
-	return t;
+	if (thread_register(p, t))
+		return t;
+fail:
+	thread_put(t);
+	return NULL;
 }
 
 static void enter_ring3(void *)
@@ -182,6 +174,8 @@ void process_discard(struct process *p)
 {
 	bool on = spin_lock(&registry_lock);
 
+	if (process_init == p)
+		process_init = NULL;
 	process_unregister(p);
 	spin_unlock(&registry_lock, on);
 	if (p->fds)
@@ -229,8 +223,6 @@ int process_start(const char *path, char *const argv[], char *const envp[])
 	return r;
 fail:
 	kfree(args.strings);
-	if (process_init == p)
-		process_init = NULL;
 	process_discard(p);
 	return r;
 }
@@ -239,38 +231,35 @@ fail:
 
 struct process *process_find(int pid)
 {
-	bool on = spin_lock(&registry_lock);
 	struct process *p;
 
+	guard_spin(&registry_lock);
 	TAILQ_FOREACH(p, &process_list, all_link)
 		if (p->pid == pid)
 			break;
 	if (p)
 		process_get(p);
-	spin_unlock(&registry_lock, on);
 	return p;
 }
 
 struct thread *thread_find(int tid)
 {
-	bool on = spin_lock(&registry_lock);
 	struct thread *t;
 
+	guard_spin(&registry_lock);
 	TAILQ_FOREACH(t, &thread_list, all_link)
 		if (t->tid == tid)
 			break;
 	if (t)
 		thread_get(t);
-	spin_unlock(&registry_lock, on);
 	return t;
 }
 
 void process_each(void (*fn)(struct process *p, void *arg), void *arg)
 {
-	bool on = spin_lock(&registry_lock);
 	struct process *p;
 
+	guard_spin(&registry_lock);
 	TAILQ_FOREACH(p, &process_list, all_link)
 		fn(p, arg);
-	spin_unlock(&registry_lock, on);
 }

@@ -14,8 +14,6 @@
 #include "kernel/mm.h"
 #include "kernel/program.h"
 
-#define HANDLER_IGNORE 1ull /* SIG_IGN */
-
 static struct waitq any_ended = WAITQ_INIT(any_ended);
 static void (*init_exit)(int status);
 
@@ -39,14 +37,12 @@ static void kill_threads(struct process *p, const struct thread *but)
 
 static void begin_exit(struct process *p, int wait_status, const struct thread *but)
 {
-	bool on = spin_lock(&p->lock);
-
-	if (!p->exiting) {
-		p->exiting = true;
-		p->exit_code = wait_status;
-		kill_threads(p, but);
-	}
-	spin_unlock(&p->lock, on);
+	guard_spin(&p->lock);
+	if (p->exiting)
+		return;
+	p->exiting = true;
+	p->exit_code = wait_status;
+	kill_threads(p, but);
 }
 
 void process_kill(struct process *p)
@@ -107,23 +103,21 @@ static void leave_ring3(struct thread *t)
 	arch_irq_restore(on);
 }
 
-/* Children of a dead process belong to pid 1; registry_lock is held. Dead ones without a new
- * parent are chained on `freed`. */
-static void reparent(struct process *p, struct process **freed)
+/* Children of a dead process belong to pid 1, or to nobody; registry_lock is held. */
+static void reparent(struct process *p)
 {
-	struct process *child;
+	struct process *to = process_init && process_init != p && !process_init->zombie ? process_init : NULL, *child;
 
 	while ((child = TAILQ_FIRST(&p->children))) {
 		TAILQ_REMOVE(&p->children, child, sibling);
-		child->parent = process_init && process_init != p && !process_init->zombie ? process_init : NULL;
-		child->ppid = child->parent ? child->parent->pid : 0;
-		if (child->parent) {
-			TAILQ_INSERT_TAIL(&child->parent->children, child, sibling);
-			waitq_wake_all(&child->parent->child_changed);
+		child->parent = to;
+		child->ppid = to ? to->pid : 0;
+		if (to) {
+			TAILQ_INSERT_TAIL(&to->children, child, sibling);
+			waitq_wake_all(&to->child_changed);
 		} else if (child->zombie) {
-			TAILQ_REMOVE(&process_list, child, all_link);
-			TAILQ_NEXT(child, sibling) = *freed;
-			*freed = child;
+			process_unregister(child);
+			process_put(child);
 		}
 	}
 }
@@ -131,7 +125,7 @@ static void reparent(struct process *p, struct process **freed)
 /* The end of a process; its last thread runs here. */
 static void process_finish(struct process *p)
 {
-	struct process *freed = NULL, *parent;
+	struct process *parent;
 	bool is_init = p == process_init, collect, on;
 
 	process_vfork_release(p);
@@ -141,14 +135,14 @@ static void process_finish(struct process *p)
 	p->mm = NULL;
 
 	on = spin_lock(&registry_lock);
-	reparent(p, &freed);
+	reparent(p);
 	parent = p->parent;
 	collect = !parent || parent->action[SIGCHLD - 1].handler == HANDLER_IGNORE ||
 		  (parent->action[SIGCHLD - 1].flags & SA_NOCLDWAIT);
 	thread_self()->process = NULL;
 	p->zombie = true;
 	if (parent) {
-		(void)signal_send_process(parent, SIGCHLD, p->pid);
+		(void)signal_send(parent, NULL, SIGCHLD, p->pid);
 		waitq_wake_all(&parent->child_changed);
 	}
 	if (collect && !is_init)
@@ -159,12 +153,6 @@ static void process_finish(struct process *p)
 		init_exit((p->exit_code & 0x7f) ? 128 + (p->exit_code & 0x7f) : p->exit_code >> 8 & 0xff);
 	if (collect && !is_init)
 		process_put(p);
-	while (freed) {
-		struct process *next = TAILQ_NEXT(freed, sibling);
-
-		process_put(freed);
-		freed = next;
-	}
 	waitq_wake_all(&any_ended);
 }
 
@@ -197,45 +185,35 @@ void process_thread_exit(int code)
 
 /* ---- waiting for children ---- */
 
-/* registry_lock is held: a dead child that matches; *any: there is a child that may match. */
-static struct process *find_dead(struct process *p, int which, bool *any)
-{
-	struct process *child;
-
-	*any = false;
-	TAILQ_FOREACH(child, &p->children, sibling) {
-		if (which > 0 && child->pid != which)
-			continue;
-		*any = true;
-		if (child->zombie)
-			return child;
-	}
-	return NULL;
-}
-
 /* 1: collected, *dead set; 0: none dead yet; -ECHILD. */
 static int collect_dead(struct process *p, int which, bool keep, struct process **dead)
 {
-	bool on = spin_lock(&registry_lock), any;
+	struct process *child;
+	int r = -ECHILD;
 
-	*dead = find_dead(p, which, &any);
-	if (*dead && keep)
-		process_get(*dead);
-	else if (*dead)
-		process_unregister(*dead);
-	spin_unlock(&registry_lock, on);
-	return *dead ? 1 : any ? 0 : -ECHILD;
+	guard_spin(&registry_lock);
+	TAILQ_FOREACH(child, &p->children, sibling) {
+		if (which > 0 && child->pid != which)
+			continue;
+		r = 0;
+		if (!child->zombie)
+			continue;
+		if (keep)
+			process_get(child);
+		else
+			process_unregister(child);
+		*dead = child;
+		return 1;
+	}
+	return r;
 }
 
 s64 process_wait(int which, bool now, int *status, bool keep)
 {
 	struct process *p = process_current(), *dead = NULL;
-	int found = 0, pid;
-	int r = 0;
+	int found = collect_dead(p, which, keep, &dead), r = 0, pid;
 
-	if (now)
-		found = collect_dead(p, which, keep, &dead);
-	else
+	if (!found && !now)
 		r = wait_event(&p->child_changed, (found = collect_dead(p, which, keep, &dead)), WAIT_FOREVER);
 	if (r || found <= 0)
 		return r ? r : found;

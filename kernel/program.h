@@ -15,6 +15,8 @@
 
 #define SIGNALS 64
 #define SIG_BIT(n) BIT((n) - 1)
+#define HANDLER_DEFAULT 0ull /* SIG_DFL */
+#define HANDLER_IGNORE 1ull  /* SIG_IGN */
 
 /* Layout of the system call's struct sigaction (arch/x86 of Linux). */
 struct signal_action {
@@ -143,9 +145,8 @@ int fd_cloexec_set(unsigned fd, bool on);
 bool fd_next(struct fd_table *t, unsigned *fd, struct file **f);
 
 /* ---- kernel/signal.c ---- */
-/* 0, or -EINVAL. sig 0 only checks. */
-int signal_send_process(struct process *p, int sig, int sender);
-int signal_send_thread(struct thread *t, int sig, int sender);
+/* To one thread of p, or (NULL) to whichever does not block it. 0, or -EINVAL. sig 0 only checks. */
+int signal_send(struct process *p, struct thread *to, int sig, int sender);
 /* Next signal to deliver to the current thread, 0 if none; *sender as sent. */
 int signal_take(u32 *sender);
 bool signal_ignored(const struct process *p, int sig);

@@ -12,9 +12,6 @@
 
 #include "kernel/program.h"
 
-#define HANDLER_DEFAULT 0ull
-#define HANDLER_IGNORE 1ull
-
 static const u64 ignored_by_default = SIG_BIT(SIGCHLD) | SIG_BIT(SIGURG) | SIG_BIT(SIGWINCH) | SIG_BIT(SIGCONT) |
 				      SIG_BIT(SIGSTOP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU);
 
@@ -50,11 +47,9 @@ static void post(struct process *p, struct thread *t, int sig, int sender)
 	}
 }
 
-/* To one thread, or (NULL) to whichever of the process's threads does not block it. */
-static int send(struct process *p, struct thread *to, int sig, int sender)
+int signal_send(struct process *p, struct thread *to, int sig, int sender)
 {
 	struct thread *t = to;
-	bool on, blocked;
 
 	if (sig < 0 || sig > SIGNALS)
 		return -EINVAL;
@@ -64,61 +59,43 @@ static int send(struct process *p, struct thread *to, int sig, int sender)
 		process_kill(p);
 		return 0;
 	}
-	on = spin_lock(&p->lock);
+	guard_spin(&p->lock);
 	if (!to)
 		TAILQ_FOREACH(t, &p->threads, process_link)
 			if (!(t->sig_mask & SIG_BIT(sig)))
 				break;
-	blocked = !t || (t->sig_mask & SIG_BIT(sig));
-	if (!p->exiting && (!signal_ignored(p, sig) || blocked))
+	/* An ignored one is kept while it is blocked: it may be given a handler before it is unblocked. */
+	if (!p->exiting && (!signal_ignored(p, sig) || !t || (t->sig_mask & SIG_BIT(sig))))
 		post(p, t, sig, sender);
-	spin_unlock(&p->lock, on);
 	return 0;
-}
-
-int signal_send_process(struct process *p, int sig, int sender)
-{
-	return send(p, NULL, sig, sender);
-}
-
-int signal_send_thread(struct thread *t, int sig, int sender)
-{
-	return send(t->process, t, sig, sender);
 }
 
 /* A thread on the list belongs to a live process for as long as registry_lock is held. */
 int signal_send_tid(int tgid, int tid, int sig, int sender)
 {
-	bool on = spin_lock(&registry_lock);
 	struct thread *t;
-	int r = -ESRCH;
 
+	guard_spin(&registry_lock);
 	TAILQ_FOREACH(t, &thread_list, all_link)
 		if (t->tid == tid && (!tgid || t->process->pid == tgid))
-			break;
-	if (t)
-		r = signal_send_thread(t, sig, sender);
-	spin_unlock(&registry_lock, on);
-	return r;
+			return signal_send(t->process, t, sig, sender);
+	return -ESRCH;
 }
 
 int signal_take(u32 *sender)
 {
 	struct thread *t = thread_self();
 	struct process *p = t->process;
-	int sig = 0;
-	bool on = spin_lock(&p->lock);
-	u64 set = (t->sig_pending | p->sig_pending) & ~t->sig_mask;
+	u64 set;
+	int sig;
 
-	if (set) {
-		sig = __builtin_ctzll(set) + 1;
-		*sender = p->sig_sender[sig - 1];
-		if (t->sig_pending & SIG_BIT(sig))
-			t->sig_pending &= ~SIG_BIT(sig);
-		else
-			p->sig_pending &= ~SIG_BIT(sig);
-	}
-	spin_unlock(&p->lock, on);
+	guard_spin(&p->lock);
+	set = (t->sig_pending | p->sig_pending) & ~t->sig_mask;
+	if (!set)
+		return 0;
+	sig = __builtin_ctzll(set) + 1;
+	*sender = p->sig_sender[sig - 1];
+	*(t->sig_pending & SIG_BIT(sig) ? &t->sig_pending : &p->sig_pending) &= ~SIG_BIT(sig);
 	return sig;
 }
 

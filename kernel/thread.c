@@ -72,27 +72,25 @@ void thread_exit(void)
 
 void thread_bury(struct thread *t)
 {
-	bool on = spin_lock(&grave_lock);
-
+	guard_spin(&grave_lock);
 	TAILQ_INSERT_TAIL(&grave, t, run_link);
-	spin_unlock(&grave_lock, on);
+}
+
+static struct thread *grave_take(void)
+{
+	struct thread *t;
+
+	guard_spin(&grave_lock);
+	t = TAILQ_FIRST(&grave);
+	if (t)
+		TAILQ_REMOVE(&grave, t, run_link);
+	return t;
 }
 
 void thread_reap(void)
 {
-	while (READ_ONCE(grave.tqh_first)) {
-		bool on = spin_lock(&grave_lock);
-		struct thread *t = TAILQ_FIRST(&grave);
-
-		if (t)
-			TAILQ_REMOVE(&grave, t, run_link);
-		spin_unlock(&grave_lock, on);
-		if (!t)
-			return;
-		arch_kstack_free(t->kstack);
-		t->kstack = NULL;
-		thread_put(t);
-	}
+	while (READ_ONCE(grave.tqh_first))
+		thread_put(grave_take());
 }
 
 void thread_sleep_until(u64 ns)

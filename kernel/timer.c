@@ -8,10 +8,9 @@
 
 void ktimer_arm(struct ktimer *t, u64 when_ns)
 {
-	bool on = arch_irq_save();
+	bool on = arch_irq_save(), inner;
 	struct cpu *c = this_cpu();
 	struct ktimer *i;
-	bool first, inner;
 
 	inner = spin_lock(&c->timer_lock);
 	t->when = when_ns;
@@ -24,9 +23,9 @@ void ktimer_arm(struct ktimer *t, u64 when_ns)
 		TAILQ_INSERT_BEFORE(i, t, link);
 	else
 		TAILQ_INSERT_TAIL(&c->timers, t, link);
-	first = TAILQ_FIRST(&c->timers) == t;
+	i = TAILQ_FIRST(&c->timers);
 	spin_unlock(&c->timer_lock, inner);
-	if (first)
+	if (i == t)
 		sched_timer_program(c);
 	arch_irq_restore(on);
 }
@@ -52,12 +51,11 @@ void ktimer_cancel(struct ktimer *t)
 
 u64 ktimer_next(struct cpu *c)
 {
-	bool on = spin_lock(&c->timer_lock);
-	struct ktimer *t = TAILQ_FIRST(&c->timers);
-	u64 when = t ? t->when : ~0ull;
+	struct ktimer *t;
 
-	spin_unlock(&c->timer_lock, on);
-	return when;
+	guard_spin(&c->timer_lock);
+	t = TAILQ_FIRST(&c->timers);
+	return t ? t->when : ~0ull;
 }
 
 void ktimer_run_expired(struct cpu *c)

@@ -22,22 +22,17 @@ void waitq_init(struct waitq *q)
 
 void waitq_add(struct waitq *q, struct waiter *w)
 {
-	bool on = spin_lock(&q->lock);
-
+	guard_spin(&q->lock);
 	TAILQ_INSERT_TAIL(&q->waiters, w, link);
 	w->queued = true;
-	spin_unlock(&q->lock, on);
 }
 
 void waitq_remove(struct waitq *q, struct waiter *w)
 {
-	bool on = spin_lock(&q->lock);
-
-	if (w->queued) {
+	guard_spin(&q->lock);
+	if (w->queued)
 		TAILQ_REMOVE(&q->waiters, w, link);
-		w->queued = false;
-	}
-	spin_unlock(&q->lock, on);
+	w->queued = false;
 }
 
 void waitq_wake_locked(struct waitq *q, unsigned n)
@@ -61,25 +56,20 @@ void waitq_wake_locked(struct waitq *q, unsigned n)
 
 void waitq_wake(struct waitq *q, unsigned n)
 {
-	bool on = spin_lock(&q->lock);
-
+	guard_spin(&q->lock);
 	waitq_wake_locked(q, n);
-	spin_unlock(&q->lock, on);
 }
 
 void wait_prepare(struct waitq *q, struct waiter *w)
 {
 	struct thread *t = thread_self();
-	bool on;
 
 	WRITE_ONCE(t->state, THREAD_WAITING);
-	on = spin_lock(&q->lock);
+	guard_spin(&q->lock);
 	w->thread = t;
-	if (!w->queued) {
+	if (!w->queued)
 		TAILQ_INSERT_TAIL(&q->waiters, w, link);
-		w->queued = true;
-	}
-	spin_unlock(&q->lock, on);
+	w->queued = true;
 }
 
 struct sleeper {

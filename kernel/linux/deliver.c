@@ -9,8 +9,6 @@
 #include "kernel/linux/linux.h"
 #include "kernel/mm.h"
 
-#define HANDLER_DEFAULT 0ull
-#define HANDLER_IGNORE 1ull
 #define NO_TRAP (~0u)
 
 static void die_of(const struct signal_event *e, const struct user_regs *r)
@@ -31,14 +29,13 @@ static void deliver(struct user_regs *r, const struct signal_event *e)
 {
 	struct thread *t = thread_self();
 	struct process *p = t->process;
-	struct signal_action a;
 	bool on = spin_lock(&p->lock);
+	struct signal_action a = p->action[e->sig - 1];
 
-	a = p->action[e->sig - 1];
-	if (a.handler != HANDLER_DEFAULT && a.handler != HANDLER_IGNORE && (a.flags & SA_RESETHAND))
+	if (a.handler > HANDLER_IGNORE && (a.flags & SA_RESETHAND))
 		p->action[e->sig - 1].handler = HANDLER_DEFAULT;
 	spin_unlock(&p->lock, on);
-	if (a.handler == HANDLER_DEFAULT || a.handler == HANDLER_IGNORE)
+	if (a.handler <= HANDLER_IGNORE)
 		die_of(e, r);
 	if (t->call_interrupted && (a.flags & SA_RESTART))
 		linux_restart(r);
@@ -60,8 +57,6 @@ void linux_return_to_user(struct user_regs *r)
 	int sig;
 
 	sched_return_to_user();
-	if (READ_ONCE(t->killed))
-		process_thread_exit(0);
 	while (thread_interrupted()) {
 		if (READ_ONCE(t->killed))
 			process_thread_exit(0);
@@ -92,49 +87,34 @@ static bool address_mapped(uaddr_t addr)
 
 	if (!mm_next_vma(thread_self()->process->mm, &at, &v))
 		return false;
-	if (v.file)
-		file_put(v.file);
+	file_put(v.file);
 	return v.start <= addr;
 }
 
 static struct signal_event event_of(unsigned trap, u64 addr, int err, const struct user_regs *r)
 {
+	/* SDM vol. 3, table 6-1; what is not here is a general protection fault to the program. */
+	static const struct {
+		u8 sig, code;
+		bool at_rip;
+	} traps[] = {
+		[0] = { SIGFPE, FPE_INTDIV, true }, [1] = { SIGTRAP, TRAP_TRACE, false },
+		[3] = { SIGTRAP, (u8)SI_KERNEL, false }, [6] = { SIGILL, ILL_ILLOPN, true },
+		[16] = { SIGFPE, FPE_FLTINV, true }, [17] = { SIGBUS, BUS_ADRALN, false },
+		[19] = { SIGFPE, FPE_FLTINV, true },
+	};
 	struct signal_event e = { .sig = SIGSEGV, .code = SI_KERNEL, .addr = addr, .trap = trap, .error = r->orig_rax };
 
-	switch (trap) { /* SDM vol. 3, table 6-1 */
-	case 0:
-		e.sig = SIGFPE;
-		e.code = FPE_INTDIV;
-		e.addr = r->rip;
-		break;
-	case 1:
-	case 3:
-		e.sig = SIGTRAP;
-		e.code = trap == 1 ? TRAP_TRACE : SI_KERNEL;
-		break;
-	case 6:
-		e.sig = SIGILL;
-		e.code = ILL_ILLOPN;
-		e.addr = r->rip;
-		break;
-	case 16:
-	case 19:
-		e.sig = SIGFPE;
-		e.code = FPE_FLTINV;
-		e.addr = r->rip;
-		break;
-	case 17:
-		e.sig = SIGBUS;
-		e.code = BUS_ADRALN;
-		break;
-	case 14:
-		if (err == -EIO || err == -ENOMEM) {
-			e.sig = err == -EIO ? SIGBUS : SIGKILL;
-			e.code = BUS_ADRERR;
-		} else {
-			e.code = address_mapped(addr) ? SEGV_ACCERR : SEGV_MAPERR;
-		}
-		break;
+	if (trap == 14 && (err == -EIO || err == -ENOMEM)) {
+		e.sig = err == -EIO ? SIGBUS : SIGKILL;
+		e.code = BUS_ADRERR;
+	} else if (trap == 14) {
+		e.code = address_mapped(addr) ? SEGV_ACCERR : SEGV_MAPERR;
+	} else if (trap < ARRAY_SIZE(traps) && traps[trap].sig) {
+		e.sig = traps[trap].sig;
+		e.code = traps[trap].code;
+		if (traps[trap].at_rip)
+			e.addr = r->rip;
 	}
 	return e;
 }

@@ -60,19 +60,9 @@ s64 sys_rt_sigprocmask(struct user_regs *r)
 	if (ARG1(r)) {
 		if (copy_from_user(&set, ARG1(r), sizeof(set)))
 			return -EFAULT;
-		switch ((int)ARG0(r)) {
-		case SIG_BLOCK:
-			linux_mask_set(old | set);
-			break;
-		case SIG_UNBLOCK:
-			linux_mask_set(old & ~set);
-			break;
-		case SIG_SETMASK:
-			linux_mask_set(set);
-			break;
-		default:
+		if ((unsigned)ARG0(r) > SIG_SETMASK)
 			return -EINVAL;
-		}
+		linux_mask_set((int)ARG0(r) == SIG_BLOCK ? old | set : (int)ARG0(r) == SIG_UNBLOCK ? old & ~set : set);
 	}
 	return ARG2(r) && copy_to_user(ARG2(r), &old, sizeof(old)) ? -EFAULT : 0;
 }
@@ -84,7 +74,7 @@ s64 sys_rt_sigpending(struct user_regs *r)
 
 	if (ARG1(r) > sizeof(set))
 		return -EINVAL;
-	return copy_to_user(ARG0(r), &set, ARG1(r)) ? -EFAULT : 0;
+	return copy_to_user(ARG0(r), &set, ARG1(r));
 }
 
 /* The mask of a wait: the handler that ends it runs with this mask, and returns to the old one. */
@@ -185,7 +175,7 @@ static void send_to_all(struct process *p, void *arg)
 	if (p->pid == 1 || p->pid == b->sender || p->zombie)
 		return;
 	b->count++;
-	(void)signal_send_process(p, b->sig, b->sender);
+	(void)signal_send(p, NULL, b->sig, b->sender);
 }
 
 s64 sys_kill(struct user_regs *r)
@@ -203,7 +193,7 @@ s64 sys_kill(struct user_regs *r)
 	p = process_find(pid < 0 ? -pid : pid ? pid : sender);
 	if (!p)
 		return -ESRCH;
-	e = signal_send_process(p, sig, sender);
+	e = signal_send(p, NULL, sig, sender);
 	process_put(p);
 	return e;
 }
