@@ -53,40 +53,35 @@ static void input_fetch(void)
 
 static void input_tick(struct ktimer *t)
 {
-	bool on = spin_lock(&input.wq.lock);
-
+	guard_spin(&input.wq.lock);
 	input_fetch();
 	if (input.head != input.tail)
 		waitq_wake_locked(&input.wq, ~0u);
 	input.polling = !TAILQ_EMPTY(&input.wq.waiters);
 	if (input.polling)
 		ktimer_arm(t, arch_now_ns() + INPUT_POLL_NS);
-	spin_unlock(&input.wq.lock, on);
 }
 
 /* Somebody is about to wait: see that the line is looked at. */
 static bool input_ready(void)
 {
-	bool on = spin_lock(&input.wq.lock), ready;
-
+	guard_spin(&input.wq.lock);
 	input_fetch();
-	ready = input.head != input.tail;
-	if (!ready && !input.polling) {
-		input.polling = true;
+	if (input.head != input.tail)
+		return true;
+	if (!input.polling)
 		ktimer_arm(&input.timer, arch_now_ns() + INPUT_POLL_NS);
-	}
-	spin_unlock(&input.wq.lock, on);
-	return ready;
+	input.polling = true;
+	return false;
 }
 
 static size_t input_take(char *buf, size_t n)
 {
-	bool on = spin_lock(&input.wq.lock);
 	size_t got = 0;
 
+	guard_spin(&input.wq.lock);
 	while (got < n && input.tail != input.head)
 		buf[got++] = input.ring[input.tail++ % INPUT_RING];
-	spin_unlock(&input.wq.lock, on);
 	return got;
 }
 
@@ -99,11 +94,9 @@ static s64 console_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 	if (!n)
 		return 0;
 	do {
-		if (!input_ready()) {
-			r = file_wait(f, &input.wq, input_ready());
-			if (r)
-				return r;
-		}
+		r = file_wait(f, &input.wq, input_ready());
+		if (r)
+			return r;
 		got = input_take(chunk, MIN(n, sizeof(chunk)));
 	} while (!got);
 	return copy_to_user(buf, chunk, got) ? -EFAULT : (s64)got;
@@ -116,21 +109,18 @@ static s64 console_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 	struct stream *s = f->priv;
 	char chunk[CHUNK];
 	size_t done = 0;
-	s64 r = 0;
 
-	mutex_lock(&s->lock);
+	guard_mutex(&s->lock);
 	while (done < n) {
 		size_t part = MIN(n - done, sizeof(chunk));
 
-		r = copy_from_user(chunk, buf + done, part);
-		if (r)
-			break;
+		if (copy_from_user(chunk, buf + done, part))
+			return done ? (s64)done : -EFAULT;
 		arch_serial_write(s->line, chunk, part);
 		done += part;
 		resched_point();
 	}
-	mutex_unlock(&s->lock);
-	return done ? (s64)done : r;
+	return (s64)done;
 }
 
 static unsigned console_poll(struct file *f, struct poll_table *pt)
@@ -154,16 +144,16 @@ static s64 console_ioctl(struct file *f, u32 nr, u64 arg)
 		return -ENOTTY;
 	switch (nr) {
 	case TCGETS:
-		return copy_to_user(arg, &t, sizeof(t)) ? -EFAULT : 0;
+		return copy_to_user(arg, &t, sizeof(t));
 	case TCSETS:
 	case TCSETSW:
 	case TCSETSF:
-		return copy_from_user(&t, arg, sizeof(t)) ? -EFAULT : 0;
+		return copy_from_user(&t, arg, sizeof(t));
 	case TIOCGWINSZ:
-		return copy_to_user(arg, &w, sizeof(w)) ? -EFAULT : 0;
+		return copy_to_user(arg, &w, sizeof(w));
 	case FIONREAD:
 		queued = input_ready() ? (u32)(input.head - input.tail) : 0;
-		return copy_to_user(arg, &queued, sizeof(queued)) ? -EFAULT : 0;
+		return copy_to_user(arg, &queued, sizeof(queued));
 	default:
 		return -ENOTTY;
 	}

@@ -58,12 +58,10 @@ static void announce(struct eventfd *e)
 
 void eventfd_signal(struct eventfd *e)
 {
-	bool on = spin_lock(&e->wq.lock);
-
+	guard_spin(&e->wq.lock);
 	if (e->count < COUNT_MAX)
 		e->count++;
 	announce(e);
-	spin_unlock(&e->wq.lock, on);
 }
 
 u64 eventfd_consume_locked(struct eventfd *e)
@@ -76,38 +74,36 @@ u64 eventfd_consume_locked(struct eventfd *e)
 
 u64 eventfd_consume(struct eventfd *e)
 {
-	bool on = spin_lock(&e->wq.lock);
-	u64 was = eventfd_consume_locked(e);
+	u64 was;
 
+	guard_spin(&e->wq.lock);
+	was = eventfd_consume_locked(e);
 	if (was && !TAILQ_EMPTY(&e->wq.waiters))
 		waitq_wake_locked(&e->wq, ~0u);
-	spin_unlock(&e->wq.lock, on);
 	return was;
 }
 
 void eventfd_hook(struct eventfd *e, struct eventfd_hook *h)
 {
-	bool on = spin_lock(&e->wq.lock);
-
+	guard_spin(&e->wq.lock);
 	TAILQ_INSERT_TAIL(&e->hooks, &h->w, link);
 	h->w.queued = true;
-	spin_unlock(&e->wq.lock, on);
 }
 
 void eventfd_unhook(struct eventfd *e, struct eventfd_hook *h)
 {
-	bool on = spin_lock(&e->wq.lock);
-
+	guard_spin(&e->wq.lock);
 	if (h->w.queued)
 		TAILQ_REMOVE(&e->hooks, &h->w, link);
 	h->w.queued = false;
-	spin_unlock(&e->wq.lock, on);
 }
 
 /* ---- the file ---- */
 
-static bool take(struct eventfd *e, u64 *value)
+static bool take(void *priv, u64 *value)
 {
+	struct eventfd *e = priv;
+
 	guard_spin(&e->wq.lock);
 	if (!e->count)
 		return false;
@@ -121,17 +117,8 @@ static bool take(struct eventfd *e, u64 *value)
 static s64 eventfd_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct eventfd *e = f->priv;
-	u64 value = 0;
-	int r;
 
-	if (n < sizeof(value))
-		return -EINVAL;
-	if (!take(e, &value)) {
-		r = file_wait(f, &e->wq, take(e, &value));
-		if (r)
-			return r;
-	}
-	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
+	return counter_read(f, buf, n, &e->wq, take);
 }
 
 static bool give(struct eventfd *e, u64 value)
@@ -156,12 +143,8 @@ static s64 eventfd_write(struct file *f, uaddr_t buf, size_t n, u64 *)
 		return -EFAULT;
 	if (value == COUNT_MAX)
 		return -EINVAL;
-	if (!give(e, value)) {
-		r = file_wait(f, &e->wq, give(e, value));
-		if (r)
-			return r;
-	}
-	return sizeof(value);
+	r = file_wait(f, &e->wq, give(e, value));
+	return r ? r : (s64)sizeof(value);
 }
 
 static unsigned eventfd_poll(struct file *f, struct poll_table *pt)
@@ -214,16 +197,13 @@ struct file *eventfd_create(u64 count, bool semaphore, int flags)
 
 int eventfd_from_fd(int fd, struct eventfd **out)
 {
-	struct file *f = file_from_fd(fd);
-	int r = -EINVAL;
+	AUTO_FILE struct file *f = file_from_fd(fd);
 
 	if (!f)
 		return -EBADF;
-	if (f->ops == &eventfd_ops) {
-		*out = f->priv;
-		eventfd_get(*out);
-		r = 0;
-	}
-	file_put(f);
-	return r;
+	if (f->ops != &eventfd_ops)
+		return -EINVAL;
+	*out = f->priv;
+	eventfd_get(*out);
+	return 0;
 }

@@ -4,6 +4,8 @@
  * looks; later passes only look.  Whatever wakes a queue sets `fired` and wakes the poller, so an
  * event between the look and the sleep is not lost.
  */
+#include <linux/fcntl.h>
+
 #include "kernel/frames.h"
 #include "kernel/poll.h"
 #include "kernel/sched.h"
@@ -46,6 +48,19 @@ unsigned file_poll(struct file *f, struct poll_table *pt)
 	if (!f->ops->poll)
 		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 	return f->ops->poll(f, pt);
+}
+
+s64 counter_read(struct file *f, uaddr_t buf, size_t n, struct waitq *q, bool (*take)(void *priv, u64 *value))
+{
+	u64 value = 0;
+	int r;
+
+	if (n < sizeof(value))
+		return -EINVAL;
+	r = file_wait(f, q, take(f->priv, &value));
+	if (r)
+		return r;
+	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
 }
 
 struct poller {

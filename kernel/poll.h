@@ -11,9 +11,11 @@
 
 #include "kernel/file.h"
 
-/* What a read or write does that finds cond false: 0 when cond is true, -EAGAIN, -EINTR. */
+/* What a read or write stands on: 0 when cond is or becomes true (it may be what takes), -EAGAIN, -EINTR. */
 #define file_wait(f, q, cond)                                                            \
-	((f)->flags & O_NONBLOCK ? -EAGAIN : wait_event(q, cond, WAIT_FOREVER))
+	((cond) ? 0 : (f)->flags & O_NONBLOCK ? -EAGAIN : wait_event(q, cond, WAIT_FOREVER))
+/* The read of a file that counts: `take` takes what there is of priv's counter, false when it is 0. */
+s64 counter_read(struct file *f, uaddr_t buf, size_t n, struct waitq *q, bool (*take)(void *priv, u64 *value));
 
 struct poll_entry {
 	struct waiter w;

@@ -26,15 +26,14 @@ struct timerfd {
 static void timerfd_fire(struct ktimer *k)
 {
 	struct timerfd *t = container_of(k, struct timerfd, timer);
-	bool on = spin_lock(&t->wq.lock);
 
+	guard_spin(&t->wq.lock);
 	t->expirations++;
 	if (t->interval)
 		t->rests = true;
 	else
 		t->when = 0;
 	waitq_wake_locked(&t->wq, ~0u);
-	spin_unlock(&t->wq.lock, on);
 }
 
 /* The lock is held. */
@@ -54,14 +53,24 @@ static void go_on(struct timerfd *t)
 void timerfd_get(struct file *f, struct timerfd_times *out)
 {
 	struct timerfd *t = f->priv;
-	bool on = spin_lock(&t->wq.lock);
 	u64 now;
 
+	guard_spin(&t->wq.lock);
 	go_on(t);
 	now = arch_now_ns();
 	out->value_ns = !t->when ? 0 : t->when > now ? t->when - now : 1;
 	out->interval_ns = t->interval;
+}
+
+/* After return the timer does not fire and is not armed by a reader. */
+static void stop(struct timerfd *t)
+{
+	bool on = spin_lock(&t->wq.lock);
+
+	t->interval = 0;
+	t->rests = false;
 	spin_unlock(&t->wq.lock, on);
+	ktimer_cancel(&t->timer);
 }
 
 void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_times *old)
@@ -69,13 +78,9 @@ void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_t
 	struct timerfd *t = f->priv;
 	bool on;
 
-	mutex_lock(&t->setting);
+	guard_mutex(&t->setting);
 	timerfd_get(f, old);
-	on = spin_lock(&t->wq.lock);
-	t->interval = 0; /* a timer that is firing now is not armed again by a reader */
-	t->rests = false;
-	spin_unlock(&t->wq.lock, on);
-	ktimer_cancel(&t->timer);
+	stop(t);
 	on = spin_lock(&t->wq.lock);
 	t->expirations = 0;
 	t->when = n->value_ns;
@@ -83,34 +88,24 @@ void timerfd_set(struct file *f, const struct timerfd_times *n, struct timerfd_t
 	spin_unlock(&t->wq.lock, on);
 	if (n->value_ns)
 		ktimer_arm(&t->timer, n->value_ns);
-	mutex_unlock(&t->setting);
 }
 
-static bool take(struct timerfd *t, u64 *value)
+static bool take(void *priv, u64 *value)
 {
-	bool on = spin_lock(&t->wq.lock);
+	struct timerfd *t = priv;
 
+	guard_spin(&t->wq.lock);
 	go_on(t);
 	*value = t->expirations;
 	t->expirations = 0;
-	spin_unlock(&t->wq.lock, on);
 	return *value != 0;
 }
 
 static s64 timerfd_read(struct file *f, uaddr_t buf, size_t n, u64 *)
 {
 	struct timerfd *t = f->priv;
-	u64 value = 0;
-	int r;
 
-	if (n < sizeof(value))
-		return -EINVAL;
-	if (!take(t, &value)) {
-		r = file_wait(f, &t->wq, take(t, &value));
-		if (r)
-			return r;
-	}
-	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
+	return counter_read(f, buf, n, &t->wq, take);
 }
 
 static unsigned timerfd_poll(struct file *f, struct poll_table *pt)
@@ -123,13 +118,8 @@ static unsigned timerfd_poll(struct file *f, struct poll_table *pt)
 
 static void timerfd_release(struct file *f)
 {
-	struct timerfd *t = f->priv;
-	bool on = spin_lock(&t->wq.lock);
-
-	t->interval = 0;
-	spin_unlock(&t->wq.lock, on);
-	ktimer_cancel(&t->timer);
-	kfree(t);
+	stop(f->priv);
+	kfree(f->priv);
 }
 
 static const struct file_ops timerfd_ops = {
