@@ -148,8 +148,11 @@ s64 cpuid_set(struct vcpu *v, void *data, u64 arg)
 	return 0;
 }
 
+/* All zero when the VMM's table does not have it. */
 static const struct kvm_cpuid_entry2 *find(const struct vcpu *v, u32 leaf, u32 subleaf)
 {
+	static const struct kvm_cpuid_entry2 none;
+
 	for (unsigned i = 0; i < v->cpuid_count; i++) {
 		const struct kvm_cpuid_entry2 *e = &v->cpuid[i];
 
@@ -157,17 +160,17 @@ static const struct kvm_cpuid_entry2 *find(const struct vcpu *v, u32 leaf, u32 s
 		    (!(e->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) || e->index == subleaf))
 			return e;
 	}
-	return NULL;
+	return &none;
 }
 
 void cpuid_emulate(struct vcpu *v)
 {
 	u32 leaf = (u32)v->arch->gpr[GPR_RAX], subleaf = (u32)v->arch->gpr[GPR_RCX];
 	const struct kvm_cpuid_entry2 *e = find(v, leaf, subleaf);
-	u32 ecx = e ? e->ecx : 0, edx = e ? e->edx : 0;
+	u32 ecx = e->ecx, edx = e->edx;
 
 	/* Two bits follow the state of the vCPU. */
-	if (e && leaf == 1) {
+	if (e->function == 1) {
 		struct vcpu_mode m;
 
 		virt_ops->get_mode(v->arch, &m);
@@ -177,8 +180,8 @@ void cpuid_emulate(struct vcpu *v)
 		if (v->vm->irqchip && !lapic_enabled(&v->lapic))
 			edx &= ~(u32)LEAF1_EDX_APIC;
 	}
-	v->arch->gpr[GPR_RAX] = e ? e->eax : 0;
-	v->arch->gpr[GPR_RBX] = e ? e->ebx : 0;
+	v->arch->gpr[GPR_RAX] = e->eax;
+	v->arch->gpr[GPR_RBX] = e->ebx;
 	v->arch->gpr[GPR_RCX] = ecx;
 	v->arch->gpr[GPR_RDX] = edx;
 }

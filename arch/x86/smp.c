@@ -47,8 +47,7 @@ static struct percpu *starting_take(void)
 }
 
 /* First C code of another CPU; on its kernel stack, trampoline_root loaded. */
-static void ap_main(void) __attribute__((noreturn));
-static void ap_main(void)
+__attribute__((noreturn)) static void ap_main(void)
 {
 	struct percpu *p = READ_ONCE(starting);
 

@@ -32,8 +32,7 @@ void arch_set_upcalls(const struct arch_upcalls *up)
 	upcalls = *up;
 }
 
-static void trap_fatal(const struct user_regs *regs, unsigned vector, u64 addr) __attribute__((noreturn));
-static void trap_fatal(const struct user_regs *regs, unsigned vector, u64 addr)
+__attribute__((noreturn)) static void trap_fatal(const struct user_regs *regs, unsigned vector, u64 addr)
 {
 	percpu_this()->trap_regs = regs;
 	if (addr >= KERNEL_KSTACK_BASE && addr < KERNEL_KSTACK_BASE + BIT(39))
@@ -97,18 +96,14 @@ static void kernel_page_fault(struct user_regs *regs, u64 addr)
 
 static void user_exception(struct user_regs *regs, unsigned vector)
 {
-	if (vector == TRAP_DB) {
-		u64 dr6_clear = 0xffff0ff0; /* SDM 18.2.3 */
-
-		__asm__ volatile("mov %0,%%dr6" :: "r"(dr6_clear));
-	}
+	if (vector == TRAP_DB)
+		write_dr6(DR6_CLEAR);
 	cpu_sti();
 	upcalls.user_trap(regs, vector, 0, 0);
 	cpu_cli();
 }
 
 /* All but the four paranoid ones. Interrupts are off on entry and on return. */
-void trap_dispatch(struct user_regs *regs, unsigned vector);
 void trap_dispatch(struct user_regs *regs, unsigned vector)
 {
 	u64 addr;
@@ -133,13 +128,10 @@ void trap_dispatch(struct user_regs *regs, unsigned vector)
 }
 
 /* NMI, #DF, #MC, and #DB in ring 0; on their own stacks. */
-void trap_paranoid(struct user_regs *regs, unsigned vector);
 void trap_paranoid(struct user_regs *regs, unsigned vector)
 {
-	if (vector == TRAP_DB) {
-		u64 dr6_clear = 0xffff0ff0; /* left over by a MOV SS of ring 3 before SYSCALL */
-
-		__asm__ volatile("mov %0,%%dr6" :: "r"(dr6_clear));
+	if (vector == TRAP_DB) { /* left over by a MOV SS of ring 3 before SYSCALL */
+		write_dr6(DR6_CLEAR);
 		return;
 	}
 	if (vector == TRAP_NMI) {
@@ -151,7 +143,6 @@ void trap_paranoid(struct user_regs *regs, unsigned vector)
 	trap_fatal(regs, vector, vector == TRAP_DF ? read_cr2() : 0);
 }
 
-void trap_user_work(struct user_regs *regs);
 void trap_user_work(struct user_regs *regs)
 {
 	while (percpu_this()->user_work) {
@@ -163,7 +154,6 @@ void trap_user_work(struct user_regs *regs)
 }
 
 /* Ring 3 cannot be entered at this RIP: as if the instruction fetch had faulted there. */
-void trap_bad_rip(struct user_regs *regs);
 void trap_bad_rip(struct user_regs *regs)
 {
 	cpu_sti();

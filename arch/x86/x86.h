@@ -59,6 +59,8 @@ X86_CR(2)
 X86_CR(3)
 X86_CR(4)
 #undef X86_CR
+#define DR6_CLEAR 0xffff0ff0ull /* 18.2.3; also at power-on */
+static inline void write_dr6(u64 v) { __asm__ volatile("mov %0,%%dr6" :: "r"(v)); }
 
 static inline void cpu_cli(void) { __asm__ volatile("cli" ::: "memory"); }
 static inline void cpu_sti(void) { __asm__ volatile("sti" ::: "memory"); }

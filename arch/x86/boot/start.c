@@ -31,8 +31,7 @@ paddr_t boot_claim(u64 size, paddr_t below)
 	return best;
 }
 
-static void start_kernel(void) __attribute__((noreturn));
-static void start_kernel(void)
+__attribute__((noreturn)) static void start_kernel(void)
 {
 	arch_init_early(&boot_handover);
 	kernel_main(&boot_handover);

@@ -5,9 +5,6 @@
  */
 #include "arch/x86/svm/svm.h"
 
-#define IOPM_SIZE (3 * PAGE_SIZE)
-#define MSRPM_SIZE (2 * PAGE_SIZE)
-
 /* The map of each range of MSRs takes 2 KiB: two bits per MSR, read and write. */
 static const struct {
 	u32 first;
@@ -24,8 +21,8 @@ static const u32 free_msrs[] = {
 	MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 };
 
-static u8 iopm[IOPM_SIZE] __attribute__((aligned(4096)));
-static u8 msrpm[MSRPM_SIZE] __attribute__((aligned(4096)));
+u8 svm_iopm[SVM_IOPM_SIZE] __attribute__((aligned(4096)));
+u8 svm_msrpm[SVM_MSRPM_SIZE] __attribute__((aligned(4096)));
 
 static void msr_free(u32 msr)
 {
@@ -33,24 +30,14 @@ static void msr_free(u32 msr)
 		u32 n = msr - msr_ranges[i].first;
 
 		if (n < MSRS_PER_RANGE)
-			msrpm[msr_ranges[i].offset + n / 4] &= (u8)~(3u << (n % 4 * 2));
+			svm_msrpm[msr_ranges[i].offset + n / 4] &= (u8)~(3u << (n % 4 * 2));
 	}
 }
 
 void svm_bitmaps_init(void)
 {
-	memset(iopm, 0xff, sizeof(iopm));
-	memset(msrpm, 0xff, sizeof(msrpm));
+	memset(svm_iopm, 0xff, sizeof(svm_iopm));
+	memset(svm_msrpm, 0xff, sizeof(svm_msrpm));
 	for (size_t i = 0; i < ARRAY_SIZE(free_msrs); i++)
 		msr_free(free_msrs[i]);
-}
-
-paddr_t svm_iopm(void)
-{
-	return virt_to_phys(iopm);
-}
-
-paddr_t svm_msrpm(void)
-{
-	return virt_to_phys(msrpm);
 }

@@ -23,7 +23,6 @@ static const struct vcpu_sregs sregs_reset = {
 	},
 	.cr0 = 0x60000010,
 };
-#define DR6_RESET 0xffff0ff0ull
 #define DR7_RESET 0x400ull
 #define RDX_RESET 0x600ull
 
@@ -35,11 +34,11 @@ void svm_vcpu_reset(struct arch_vcpu *a)
 
 	memset(c, 0, sizeof(*c));
 	svm_intercepts_set(c);
-	c->iopm_base = svm_iopm();
-	c->msrpm_base = svm_msrpm();
+	c->iopm_base = virt_to_phys(svm_iopm);
+	c->msrpm_base = virt_to_phys(svm_msrpm);
 	c->nested_control = VMCB_NESTED_PAGING;
 	c->nested_cr3 = root;
-	c->dr6 = DR6_RESET;
+	c->dr6 = DR6_CLEAR;
 	c->dr7 = DR7_RESET;
 	c->pat = PAT_POWER_ON;
 	BUG_ON(svm_set_sregs(a, &sregs_reset));

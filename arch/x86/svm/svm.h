@@ -51,9 +51,10 @@ extern u64 svm_cr4_offered;
 struct svm_cpu *svm_cpu_this(void);
 
 /* bitmaps.c: permission maps shared by all vCPUs */
+#define SVM_IOPM_SIZE (3 * PAGE_SIZE)
+#define SVM_MSRPM_SIZE (2 * PAGE_SIZE)
+extern u8 svm_iopm[SVM_IOPM_SIZE], svm_msrpm[SVM_MSRPM_SIZE];
 void svm_bitmaps_init(void);
-paddr_t svm_iopm(void);
-paddr_t svm_msrpm(void);
 
 /* state.c */
 void svm_vcpu_reset(struct arch_vcpu *v);
