@@ -164,14 +164,12 @@ struct file *memfd_create_file(void)
 	if (!m)
 		return NULL;
 	m->obj = mobj_create_anon(0, false);
-	if (!m->obj)
-		goto no_object;
 	mutex_init(&m->lock);
-	f = file_create(&memfd_ops, O_RDWR, m);
+	f = m->obj ? file_create(&memfd_ops, O_RDWR, m) : NULL;
 	if (f)
 		return f;
-	mobj_put(m->obj);
-no_object:
+	if (m->obj)
+		mobj_put(m->obj);
 	kfree(m);
 	return NULL;
 }

@@ -136,8 +136,8 @@ static int check_args(const struct mm_map_args *a, u64 len)
 static s64 place(struct mm *mm, const struct mm_map_args *a, u64 len)
 {
 	uaddr_t hint = ALIGN_DOWN(a->addr, PAGE_SIZE);
-	u64 align, skew, at;
 	struct vma *v;
+	uaddr_t at;
 
 	if ((a->flags & MAP_FIXED) && !(a->flags & MAP_FIXED_NOREPLACE))
 		return (s64)a->addr;
@@ -148,8 +148,7 @@ static s64 place(struct mm *mm, const struct mm_map_args *a, u64 len)
 		if (a->flags & MAP_FIXED_NOREPLACE)
 			return -EEXIST;
 	}
-	vma_placement(a->obj, a->off, len, &align, &skew);
-	at = vma_hole(mm, len, align, skew);
+	at = vma_hole(mm, a->obj, a->off, len);
 	return at ? (s64)at : -ENOMEM;
 }
 

@@ -78,15 +78,12 @@ int mm_fault(struct mm *mm, uaddr_t addr, unsigned access)
 
 	if (err)
 		goto out;
-	if (pt_lookup(&mm->pt, addr, &leaf)) {
-		/* Another thread was faster. A fault makes the CPU forget the translation by itself. */
-		if ((leaf.prot & page.prot) == page.prot)
-			goto out;
-		mm_clear(mm, page.addr, page.addr + page.size);
-	}
+	/* Another thread was faster? A fault makes the CPU forget the translation by itself. */
+	if (pt_lookup(&mm->pt, addr, &leaf) && (leaf.prot & page.prot) == page.prot)
+		goto out;
 	err = pt_map(&mm->pt, page.addr, page.pa, page.size, page.prot);
 	if (err == -EEXIST) {
-		/* Some 4 KiB pages of it are there already: put the 2 MiB page in their place. */
+		/* It is there with fewer rights, or 4 KiB pages of it are: put this page in their place. */
 		mm_clear(mm, page.addr, page.addr + page.size);
 		err = pt_map(&mm->pt, page.addr, page.pa, page.size, page.prot);
 	}

@@ -139,24 +139,14 @@ static void remap_move(struct mm_edit *e, const struct remap *r)
 	vma_remove(e, v);
 }
 
-/* Without MREMAP_FIXED: 1 done in place, 0 it has to move to r->to, -errno. */
-static int remap_in_place(struct mm_edit *e, struct remap *r, struct vma *v)
+/* Shorter, or longer where nothing is behind it. */
+static bool remap_in_place(struct mm_edit *e, const struct remap *r, struct vma *v)
 {
-	uaddr_t end = r->old + r->old_len;
-	u64 align, skew;
+	uaddr_t end = r->old + r->old_len, to = r->old + r->new_len;
 
-	if (r->new_len < r->old_len)
-		mm_remove_range(e, r->old + r->new_len, end);
-	if (r->new_len <= r->old_len)
-		return 1;
-	if (end == v->end && range_free(e->mm, end, r->old + r->new_len) &&
-	    !vma_extend(v, r->old + r->new_len))
-		return 1;
-	if (!(r->flags & MREMAP_MAYMOVE))
-		return -ENOMEM;
-	vma_placement(v->obj, v->off + (r->old - v->start), r->new_len, &align, &skew);
-	r->to = vma_hole(e->mm, r->new_len, align, skew);
-	return r->to ? 0 : -ENOMEM;
+	if (to < end)
+		mm_remove_range(e, to, end);
+	return to <= end || (end == v->end && range_free(e->mm, end, to) && !vma_extend(v, to));
 }
 
 static int remap_locked(struct mm_edit *e, struct remap *r)
@@ -164,18 +154,18 @@ static int remap_locked(struct mm_edit *e, struct remap *r)
 	struct vma *v = vma_find(e->mm, r->old);
 	uaddr_t end = r->old + r->old_len;
 	u64 off;
-	int done;
 
 	if (!v || end > v->end)
 		return -EFAULT;
-	if (!(r->flags & MREMAP_FIXED)) {
-		done = remap_in_place(e, r, v);
-		if (done) {
-			r->to = r->old;
-			return MIN(done, 0);
-		}
-	}
 	off = v->off + (r->old - v->start);
+	if (!(r->flags & MREMAP_FIXED)) {
+		r->to = r->old;
+		if (remap_in_place(e, r, v))
+			return 0;
+		r->to = r->flags & MREMAP_MAYMOVE ? vma_hole(e->mm, v->obj, off, r->new_len) : 0;
+		if (!r->to)
+			return -ENOMEM;
+	}
 	if (r->new_len > r->old_len && !(v->flags & MAP_SHARED) &&
 	    (!ends_object(v, end) || mobj_resize(v->obj, off + r->new_len)))
 		return -ENOMEM;

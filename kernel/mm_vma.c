@@ -163,12 +163,6 @@ void vma_join(struct mm_edit *e, struct vma *v)
 	}
 }
 
-void vma_placement(const struct mobj *obj, u64 off, u64 len, u64 *align, u64 *skew)
-{
-	*align = len >= SZ_2M ? SZ_2M : PAGE_SIZE;
-	*skew = (obj->phys ? obj->base + off : off) & (*align - 1);
-}
-
 /* The highest one below top: from gap to gap downward. */
 static uaddr_t hole_below(struct mm *mm, uaddr_t top, u64 len, u64 align, u64 skew)
 {
@@ -199,8 +193,9 @@ static uaddr_t hole_below(struct mm *mm, uaddr_t top, u64 len, u64 align, u64 sk
 	}
 }
 
-uaddr_t vma_hole(struct mm *mm, u64 len, u64 align, u64 skew)
+uaddr_t vma_hole(struct mm *mm, const struct mobj *obj, u64 off, u64 len)
 {
+	u64 align = len >= SZ_2M ? SZ_2M : PAGE_SIZE, skew = (obj->phys ? obj->base + off : off) & (align - 1);
 	uaddr_t at = 0;
 
 	if (len > MM_MMAP_TOP - MM_LOW)

@@ -135,7 +135,8 @@ bool option_bool(const char *name, bool preset)
 
 u64 option_u64(const char *name, u64 preset)
 {
-	const char *value = option_get(name);
+	static const char units[] = "KkMmGg";
+	const char *value = option_get(name), *unit;
 	unsigned shift = 0;
 	char *end;
 	u64 n;
@@ -143,14 +144,11 @@ u64 option_u64(const char *name, u64 preset)
 	if (!value)
 		return preset;
 	n = strtoull(value, &end, 0);
-	if (*end == 'K' || *end == 'k')
-		shift = 10;
-	else if (*end == 'M' || *end == 'm')
-		shift = 20;
-	else if (*end == 'G' || *end == 'g')
-		shift = 30;
-	if (shift)
+	unit = *end ? strchr(units, *end) : NULL;
+	if (unit) {
+		shift = 10 * (unsigned)((unit - units) / 2 + 1);
 		end++;
+	}
 	if (*end || value[0] < '0' || value[0] > '9' || (n << shift) >> shift != n) {
 		log_warn("command line: %s=%s is not a number; %llu is used", name, value,
 			 (unsigned long long)preset);

@@ -87,10 +87,8 @@ bool vma_covered(struct mm *mm, uaddr_t addr, u64 len);
 void vma_cut(struct mm_edit *e, uaddr_t addr);
 /* Join v with its neighbours where they continue each other. */
 void vma_join(struct mm_edit *e, struct vma *v);
-/* A hole of len bytes whose start is `skew` modulo `align`; 0 when there is none. */
-uaddr_t vma_hole(struct mm *mm, u64 len, u64 align, u64 skew);
-/* Where an area of this object wants to start: alignment and skew. */
-void vma_placement(const struct mobj *obj, u64 off, u64 len, u64 *align, u64 *skew);
+/* A hole of len bytes, placed so that large pages of this part of the object fit; 0 when there is none. */
+uaddr_t vma_hole(struct mm *mm, const struct mobj *obj, u64 off, u64 len);
 
 /* ---- mm.c ---- */
 void mm_hold(struct mm *mm);
