@@ -30,8 +30,9 @@ void frame_put(paddr_t pa);
 u32 frame_refs(paddr_t pa);
 /*
  * One reference on each frame that [pa, pa+len) touches, for as far as frames of one size go and at
- * most for 512 of them; returns the bytes done, 0 when the first has FRAME_REFS_MAX references. Put with the same bounds as got: a 2 MiB frame counts
- * once, however little of it is inside. 4 KiB aligned; the caller has a reference on each already.
+ * most for 512 of them; returns the bytes done, 0 when the first has FRAME_REFS_MAX references. Put
+ * with the same bounds as got: a 2 MiB frame counts once, however little of it is inside. 4 KiB
+ * aligned; the caller has a reference on each already.
  */
 u64 must_check frame_get_run(paddr_t pa, u64 len);
 u64 must_check frame_put_run(paddr_t pa, u64 len);

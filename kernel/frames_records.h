@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Private to the frame allocator (and frame_note() to the page-table walker): the record of each 2 MiB frame, and the page inside a split frame
- * that keeps its 4 KiB records.  All of it is guarded by frames.lock, but for the counts and the state of
- * what is out (frames.c).
+ * Private to the frame allocator (and frame_note() to the page-table walker): the record of each 2 MiB
+ * frame, and the page inside a split frame that keeps its 4 KiB records.  All of it is guarded by
+ * frames.lock, but for the counts and the state of what is out (frames.c).
  *
  * A 2 MiB frame is NONE (not RAM), FREE, WHOLE (out in one piece) or SPLIT.  A split frame keeps its
  * records in one of its own pages, so splitting needs no other memory; when all its other pages are

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * One walker for every page table of the machine, with the format as data: x86 (processes, nested
- * paging, the pages of memory objects), EPT, VT-d second level.  A table page holds 512 entries of 8 bytes; pages go back through
- * a struct pt_trash *after* the caller has flushed.
+ * paging, the pages of memory objects), EPT, VT-d second level.  A table page holds 512 entries of 8
+ * bytes; pages go back through a struct pt_trash *after* the caller has flushed.
  *
  * The walker knows nothing of TLBs.  pt_map() only turns not-present entries into present ones (it
  * refuses to replace a leaf); pt_unmap() clears; who caches them must flush before pt_trash_free().
