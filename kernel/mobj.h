@@ -53,8 +53,10 @@ struct pin;
 struct pin_run {
 	paddr_t pa;
 	u64 len;
+	const struct pin_chunk *chunk; /* pin_next() is at this record of it */
+	u32 at;
 };
-/* Iterate: *pos starts at 0 (bytes from the pin's start). false at the end. */
+/* Iterate: *pos starts at 0 (bytes from the pin's start); run stays as it was. false at the end. */
 bool pin_next(const struct pin *p, u64 *pos, struct pin_run *run);
 void pin_release(struct pin *p);
 

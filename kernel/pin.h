@@ -10,8 +10,8 @@
 #include "kernel/mobj.h"
 
 struct pin_record {
-	u64 off; /* from the pin's start */
 	paddr_t pa;
+	u64 len;
 };
 struct pin_chunk {
 	struct pin_chunk *next;
@@ -20,8 +20,7 @@ struct pin_chunk {
 };
 struct pin {
 	u64 len;
-	struct pin_chunk *last;   /* while it grows; then where pin_next() was */
-	u32 at;                   /* record of that chunk */
+	struct pin_chunk *last;
 	struct pin_chunk first;   /* PIN_INLINE records */
 };
 #define PIN_INLINE 2u
