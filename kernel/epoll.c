@@ -40,13 +40,10 @@ static struct mutex epoll_mutex = MUTEX_INIT(epoll_mutex);
 /* Onto the ready list, without a word to those who wait. */
 static void item_enlist(struct epoll_item *i)
 {
-	struct epoll *ep = i->ep;
-	bool on = spin_lock(&ep->lock);
-
+	guard_spin(&i->ep->lock);
 	if (!i->is_ready)
-		TAILQ_INSERT_TAIL(&ep->ready, i, ready_link);
+		TAILQ_INSERT_TAIL(&i->ep->ready, i, ready_link);
 	i->is_ready = true;
-	spin_unlock(&ep->lock, on);
 }
 
 static void item_mark(struct epoll_item *i)
@@ -81,10 +78,9 @@ void epoll_file_released(struct file *f)
 {
 	if (!READ_ONCE(f->watchers))
 		return;
-	mutex_lock(&epoll_mutex);
+	guard_mutex(&epoll_mutex);
 	while (f->watchers)
 		item_remove(f->watchers);
-	mutex_unlock(&epoll_mutex);
 }
 
 /* ---- the file ---- */
@@ -174,52 +170,41 @@ int epoll_control(struct file *epf, int op, int fd, struct file *target, u32 eve
 {
 	struct epoll *ep = epf->priv;
 	struct epoll_item *i;
-	int r = 0;
 
 	if (!target->ops->poll)
 		return -EPERM;
 	if (file_is_epoll(target))
 		return refuse(-EINVAL, "epoll: descriptor %d is an epoll instance itself; nesting is not offered", fd);
-	mutex_lock(&epoll_mutex);
+	if (op != EPOLL_CTL_ADD && op != EPOLL_CTL_DEL && op != EPOLL_CTL_MOD)
+		return -EINVAL;
+	guard_mutex(&epoll_mutex);
 	i = item_find(ep, fd, target);
-	switch (op) {
-	case EPOLL_CTL_ADD:
-		r = i ? -EEXIST : item_add(ep, fd, target, events, data);
-		break;
-	case EPOLL_CTL_DEL:
-		if (i)
-			item_remove(i);
-		else
-			r = -ENOENT;
-		break;
-	case EPOLL_CTL_MOD:
-		if (!i) {
-			r = -ENOENT;
-			break;
-		}
-		i->events = events;
-		i->data = data;
-		item_look(i, NULL);
-		break;
-	default:
-		r = -EINVAL;
+	if (op == EPOLL_CTL_ADD)
+		return i ? -EEXIST : item_add(ep, fd, target, events, data);
+	if (!i)
+		return -ENOENT;
+	if (op == EPOLL_CTL_DEL) {
+		item_remove(i);
+		return 0;
 	}
-	mutex_unlock(&epoll_mutex);
-	return r;
+	i->events = events;
+	i->data = data;
+	item_look(i, NULL);
+	return 0;
 }
 
 /* ---- waiting ---- */
 
 static struct epoll_item *ready_take(struct epoll *ep)
 {
-	bool on = spin_lock(&ep->lock);
-	struct epoll_item *i = TAILQ_FIRST(&ep->ready);
+	struct epoll_item *i;
 
+	guard_spin(&ep->lock);
+	i = TAILQ_FIRST(&ep->ready);
 	if (i) {
 		TAILQ_REMOVE(&ep->ready, i, ready_link);
 		i->is_ready = false;
 	}
-	spin_unlock(&ep->lock, on);
 	return i;
 }
 
@@ -230,7 +215,7 @@ static int collect(struct epoll *ep, struct epoll_ready *out, int max)
 	unsigned nagain = 0;
 	int n = 0;
 
-	mutex_lock(&epoll_mutex);
+	guard_mutex(&epoll_mutex);
 	while (n < max && nagain < ARRAY_SIZE(again) && (i = ready_take(ep))) {
 		u32 events = file_poll(i->file, NULL) & (i->events | POLLERR | POLLHUP);
 
@@ -244,7 +229,6 @@ static int collect(struct epoll *ep, struct epoll_ready *out, int max)
 	}
 	for (unsigned k = 0; k < nagain; k++)
 		item_enlist(again[k]);
-	mutex_unlock(&epoll_mutex);
 	return n;
 }
 

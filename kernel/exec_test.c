@@ -146,7 +146,7 @@ static void test_lays_out(void **state)
 	uaddr_t at;
 
 	(void)state;
-	node_add_file("/bin/prog", (u8 *)&img, sizeof(img), 0755);
+	tree_add("/bin/prog", NODE_FILE, &(struct node){ .data = (u8 *)&img, .size = sizeof(img), .mode = 0755 });
 	assert_int_equal(exec_args_add(&args, "prog", 4, false), 0);
 	assert_int_equal(exec_args_add(&args, "two", 3, false), 0);
 	assert_int_equal(exec_args_add(&args, "A=b", 3, true), 0);
@@ -193,7 +193,7 @@ static void test_out_of_memory(void **state)
 	int r = -1;
 
 	(void)state;
-	node_add_file("/bin/prog", (u8 *)&img, sizeof(img), 0755);
+	tree_add("/bin/prog", NODE_FILE, &(struct node){ .data = (u8 *)&img, .size = sizeof(img), .mode = 0755 });
 	assert_int_equal(exec_args_add(&args, "prog", 4, false), 0);
 	free_before = frames_free();
 	for (u64 n = 1; r; n++) {

@@ -7,13 +7,6 @@
 #include "kernel/frames.h"
 #include "kernel/program.h"
 
-/* In a walk over a table, which may have FD_LIMIT_MAX entries. */
-static void fd_resched(unsigned fd)
-{
-	if (fd % 64 == 63)
-		resched_point();
-}
-
 static struct fd_table *table_create(unsigned cap)
 {
 	struct fd_table *t = kzalloc(sizeof(*t));
@@ -64,7 +57,7 @@ void fd_table_put(struct fd_table *t)
 		return;
 	for (unsigned i = 0; i < t->cap; i++) {
 		file_put(t->slot[i].file);
-		fd_resched(i);
+		resched_sometimes(i);
 	}
 	kfree(t->slot);
 	kfree(t);
@@ -87,7 +80,7 @@ void fd_close_on_exec(struct fd_table *t)
 {
 	for (unsigned i = 0; i < READ_ONCE(t->cap); i++) {
 		file_put(slot_take(t, i, true));
-		fd_resched(i);
+		resched_sometimes(i);
 	}
 }
 
@@ -95,12 +88,14 @@ struct file *file_from_fd(int fd)
 {
 	struct process *p = thread_self()->process;
 	struct file *f = NULL;
+	struct fd_table *t;
 
 	if (!p)
 		return NULL;
-	guard_spin(&p->fds->lock);
-	if ((unsigned)fd < p->fds->cap)
-		f = p->fds->slot[fd].file;
+	t = p->fds;
+	guard_spin(&t->lock);
+	if ((unsigned)fd < t->cap)
+		f = t->slot[fd].file;
 	file_get(f);
 	return f;
 }

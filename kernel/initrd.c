@@ -25,7 +25,8 @@ static int add_entry(const struct cpio_entry *e)
 	if (S_ISDIR(e->mode))
 		return !*e->name || !strcmp(e->name, ".") || node_add_dir(e->name) ? 0 : -EEXIST;
 	if (S_ISREG(e->mode))
-		return node_add_file(e->name, e->data, e->size, e->mode & 0777) ? 0 : -EEXIST;
+		return tree_add(e->name, NODE_FILE, &(struct node){ .data = e->data, .size = e->size, .mode = e->mode & 0777 }) ?
+		       0 : -EEXIST;
 	if (S_ISLNK(e->mode))
 		return add_link(e->name, e);
 	return -EOPNOTSUPP;

@@ -4,8 +4,6 @@
  * looks; later passes only look.  Whatever wakes a queue sets `fired` and wakes the poller, so an
  * event between the look and the sleep is not lost.
  */
-#include <linux/fcntl.h>
-
 #include "kernel/frames.h"
 #include "kernel/poll.h"
 #include "kernel/sched.h"
@@ -50,19 +48,6 @@ unsigned file_poll(struct file *f, struct poll_table *pt)
 	return f->ops->poll(f, pt);
 }
 
-s64 counter_read(struct file *f, uaddr_t buf, size_t n, struct waitq *q, bool (*take)(void *priv, u64 *value))
-{
-	u64 value = 0;
-	int r;
-
-	if (n < sizeof(value))
-		return -EINVAL;
-	r = file_wait(f, q, take(f->priv, &value));
-	if (r)
-		return r;
-	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
-}
-
 struct poller {
 	struct poll_table table;
 	struct waitq wq;
@@ -92,8 +77,7 @@ static unsigned look(struct poll_fd *fds, unsigned n, struct file **files, struc
 			ready++;
 			pt = NULL; /* we will not sleep: no more queues to join */
 		}
-		if (i % 512 == 511)
-			resched_point();
+		resched_sometimes(i);
 	}
 	return ready;
 }
@@ -128,15 +112,13 @@ s64 poll_wait_fds(struct poll_fd *fds, unsigned n, u64 deadline_ns)
 	p.table.entry = (struct poll_entry *)(files + n + 1);
 	for (unsigned i = 0; i < n; i++) {
 		files[i] = fds[i].fd >= 0 ? file_from_fd(fds[i].fd) : NULL;
-		if (i % 512 == 511)
-			resched_point();
+		resched_sometimes(i);
 	}
 	r = poll_files(fds, n, files, &p, deadline_ns);
 	poll_table_clear(&p.table);
 	for (unsigned i = 0; i < n; i++) {
 		file_put(files[i]);
-		if (i % 512 == 511)
-			resched_point();
+		resched_sometimes(i);
 	}
 	kfree(files);
 	return r;

@@ -7,6 +7,7 @@
 #define KERNEL_POLL_H
 
 #include <linux/eventpoll.h>
+#include <linux/fcntl.h>
 #include <linux/poll.h>
 
 #include "kernel/file.h"
@@ -15,7 +16,19 @@
 #define file_wait(f, q, cond)                                                            \
 	((cond) ? 0 : (f)->flags & O_NONBLOCK ? -EAGAIN : wait_event(q, cond, WAIT_FOREVER))
 /* The read of a file that counts: `take` takes what there is of priv's counter, false when it is 0. */
-s64 counter_read(struct file *f, uaddr_t buf, size_t n, struct waitq *q, bool (*take)(void *priv, u64 *value));
+static inline s64 counter_read(struct file *f, uaddr_t buf, size_t n, struct waitq *q,
+			       bool (*take)(void *priv, u64 *value))
+{
+	u64 value = 0;
+	int r;
+
+	if (n < sizeof(value))
+		return -EINVAL;
+	r = file_wait(f, q, take(f->priv, &value));
+	if (r)
+		return r;
+	return copy_to_user(buf, &value, sizeof(value)) ? -EFAULT : (s64)sizeof(value);
+}
 
 struct poll_entry {
 	struct waiter w;

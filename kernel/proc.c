@@ -36,11 +36,9 @@ static void text_add(struct text *t, const char *fmt, ...)
 static s64 why_show(struct node *, char *buf, size_t cap)
 {
 	struct process *p = process_current();
-	bool on = spin_lock(&p->lock);
-	s64 len = p->why[0] ? snprintf(buf, cap, "%s\n", p->why) : 0;
 
-	spin_unlock(&p->lock, on);
-	return len;
+	guard_spin(&p->lock);
+	return p->why[0] ? snprintf(buf, cap, "%s\n", p->why) : 0;
 }
 
 static const char *vma_name(const struct mm_vma_info *v, char *buf, size_t cap)
@@ -145,8 +143,7 @@ static s64 file_name(const struct file *f, char *buf, size_t cap)
 
 static struct node *fd_lookup(struct node *dir, const char *name)
 {
-	struct node *n = NULL;
-	struct file *f;
+	AUTO_FILE struct file *f = NULL;
 	char target[256];
 	unsigned fd = 0;
 
@@ -156,12 +153,7 @@ static struct node *fd_lookup(struct node *dir, const char *name)
 		fd = fd * 10 + (unsigned)(*c - '0');
 	}
 	f = file_from_fd((int)fd);
-	if (!f)
-		return NULL;
-	if (file_name(f, target, sizeof(target)) >= 0)
-		n = tree_node_symlink(dir, name, target);
-	file_put(f);
-	return n;
+	return f && file_name(f, target, sizeof(target)) >= 0 ? tree_node_symlink(dir, name, target) : NULL;
 }
 
 static bool fd_list(struct node *, u64 *pos, char *name, size_t cap)
@@ -229,32 +221,26 @@ static s64 cpu_list_show(struct node *, char *buf, size_t cap)
 	return last ? snprintf(buf, cap, "0-%u\n", last) : snprintf(buf, cap, "0\n");
 }
 
-static const struct node_ops
-	why_node = { .show = why_show, .mode = 0444 }, maps_node = { .show = maps_show, .mode = 0444 },
-	cmdline_node = { .show = cmdline_show, .mode = 0444 }, comm_node = { .show = comm_show, .mode = 0444 },
-	status_node = { .show = status_show, .mode = 0444 }, exe_link = { .show = exe_target, .mode = 0777 },
-	pagemap_node = { .bin_read = pagemap_read, .mode = 0400 },
-	meminfo_node = { .show = meminfo_show, .mode = 0444 }, cpuinfo_node = { .show = cpuinfo_show, .mode = 0444 },
-	uptime_node = { .show = uptime_show, .mode = 0444 }, version_node = { .show = version_show, .mode = 0444 },
-	empty_node = { .show = empty_show, .mode = 0444 }, cpus_node = { .show = cpu_list_show, .mode = 0444 };
+#define SHOW(path, fn) { path, { .show = fn } }
+static const struct {
+	const char *path;
+	struct node_ops ops;
+} files[] = {
+	SHOW("/proc/self/why", why_show), SHOW("/proc/self/maps", maps_show), SHOW("/proc/self/cmdline", cmdline_show),
+	SHOW("/proc/self/comm", comm_show), SHOW("/proc/self/status", status_show),
+	{ "/proc/self/pagemap", { .bin_read = pagemap_read, .mode = 0400 } },
+	SHOW("/proc/meminfo", meminfo_show), SHOW("/proc/cpuinfo", cpuinfo_show), SHOW("/proc/uptime", uptime_show),
+	SHOW("/proc/version", version_show), SHOW("/proc/mounts", empty_show), SHOW("/proc/filesystems", empty_show),
+	SHOW("/sys/devices/system/cpu/online", cpu_list_show), SHOW("/sys/devices/system/cpu/possible", cpu_list_show),
+	SHOW("/sys/kernel/postern/version", version_show),
+};
 
 void proc_init(void)
 {
-	node_add("/proc/self/why", &why_node, NULL);
-	node_add("/proc/self/maps", &maps_node, NULL);
-	node_add("/proc/self/pagemap", &pagemap_node, NULL);
-	node_add("/proc/self/cmdline", &cmdline_node, NULL);
-	node_add("/proc/self/comm", &comm_node, NULL);
-	node_add("/proc/self/status", &status_node, NULL);
-	node_add_link("/proc/self/exe", &exe_link);
-	node_add_dynamic("/proc/self/fd", &fd_dir);
-	node_add("/proc/meminfo", &meminfo_node, NULL);
-	node_add("/proc/cpuinfo", &cpuinfo_node, NULL);
-	node_add("/proc/uptime", &uptime_node, NULL);
-	node_add("/proc/version", &version_node, NULL);
-	node_add("/proc/mounts", &empty_node, NULL);
-	node_add("/proc/filesystems", &empty_node, NULL);
-	node_add("/sys/devices/system/cpu/online", &cpus_node, NULL);
-	node_add("/sys/devices/system/cpu/possible", &cpus_node, NULL);
-	node_add("/sys/kernel/postern/version", &version_node, NULL);
+	static const struct node_ops exe_link = { .show = exe_target };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(files); i++)
+		node_add(files[i].path, &files[i].ops, NULL);
+	tree_add("/proc/self/exe", NODE_SYMLINK, &(struct node){ .ops = &exe_link });
+	tree_add("/proc/self/fd", NODE_DIR, &(struct node){ .dynamic = &fd_dir });
 }

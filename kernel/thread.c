@@ -93,9 +93,9 @@ void thread_reap(void)
 		thread_put(grave_take());
 }
 
-void thread_sleep_until(u64 ns)
+int thread_sleep_until(u64 ns)
 {
 	struct waitq q = WAITQ_INIT(q);
 
-	wait_event(&q, false, ns);
+	return wait_event(&q, false, ns);
 }

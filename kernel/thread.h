@@ -138,8 +138,14 @@ struct process *process_current(void);
 /* Give the CPU away if something else should run; where a killed *user* thread notices that it must
  * leave is its next interruptible wait or return to ring 3. Call in loops of > 512 steps or 2 MiB. */
 void resched_point(void);
+/* In a loop of short steps: at every 64th. */
+static inline void resched_sometimes(u64 step)
+{
+	if (step % 64 == 63)
+		resched_point();
+}
 void thread_yield(void);
-void thread_sleep_until(u64 ns); /* ends early when the thread must die */
+int thread_sleep_until(u64 ns); /* -ETIMEDOUT; -EINTR: as wait_event() */
 /* True when the current thread must leave ring 0 soon (killed, or a signal waits). */
 bool thread_interrupted(void);
 /* Before entering a guest with interrupts off: true when the thread must not enter now (somebody

@@ -115,25 +115,24 @@ static struct node *path_add(const char *path, u8 kind, bool *existed)
 	return child_add(dir, path, strcspn(path, "/"), kind);
 }
 
-static struct node *add(const char *path, u8 kind, const struct node *like)
+struct node *tree_add(const char *path, u8 kind, const struct node *like)
 {
 	struct node *n;
 	bool existed;
 
 	tree_init();
-	mutex_lock(&tree_lock);
+	guard_mutex(&tree_lock);
 	n = path_add(path, kind, &existed);
-	if (n && !existed && like) {
-		n->ops = like->ops;
-		n->priv = like->priv;
-		n->data = like->data;
-		n->size = like->size;
-		n->target = like->target;
-		n->dynamic = like->dynamic;
-		if (like->mode)
-			n->mode = like->mode;
-	}
-	mutex_unlock(&tree_lock);
+	if (!n || existed)
+		return n;
+	n->ops = like->ops;
+	n->priv = like->priv;
+	n->data = like->data;
+	n->size = like->size;
+	n->target = like->target;
+	n->dynamic = like->dynamic;
+	if (like->mode)
+		n->mode = like->mode;
 	return n;
 }
 
@@ -146,33 +145,12 @@ struct node *node_add(const char *path, const struct node_ops *ops, void *priv)
 {
 	struct node like = { .ops = ops, .priv = priv, .mode = ops->mode, .size = ops->bin_size };
 
-	return add(path, kind_of(ops), &like);
+	return tree_add(path, kind_of(ops), &like);
 }
 
 struct node *node_add_dir(const char *path)
 {
-	return add(path, NODE_DIR, NULL);
-}
-
-struct node *node_add_link(const char *path, const struct node_ops *ops)
-{
-	struct node like = { .ops = ops };
-
-	return add(path, NODE_SYMLINK, &like);
-}
-
-struct node *node_add_dynamic(const char *path, const struct node_dynamic *d)
-{
-	struct node like = { .dynamic = d };
-
-	return add(path, NODE_DIR, &like);
-}
-
-struct node *node_add_file(const char *path, const u8 *data, u64 size, u16 mode)
-{
-	struct node like = { .data = data, .size = size, .mode = mode };
-
-	return add(path, NODE_FILE, &like);
+	return tree_add(path, NODE_DIR, &(struct node){ 0 });
 }
 
 static char *copy_string(const char *s)
@@ -186,7 +164,7 @@ static char *copy_string(const char *s)
 struct node *node_add_symlink(const char *path, const char *target)
 {
 	struct node like = { .target = copy_string(target) };
-	struct node *n = like.target ? add(path, NODE_SYMLINK, &like) : NULL;
+	struct node *n = like.target ? tree_add(path, NODE_SYMLINK, &like) : NULL;
 
 	if (!n)
 		kfree(like.target);
@@ -244,27 +222,19 @@ const char *node_name(const struct node *n)
 
 int node_enter(struct node *n)
 {
-	int r = -ENODEV;
-
-	mutex_lock(&tree_lock);
-	if (!n->dead) {
-		n->active++;
-		r = 0;
-		thread_current()->node = n;
-	}
-	mutex_unlock(&tree_lock);
-	return r;
+	guard_mutex(&tree_lock);
+	if (n->dead)
+		return -ENODEV;
+	n->active++;
+	thread_current()->node = n;
+	return 0;
 }
 
 void node_leave(struct node *n)
 {
-	bool last;
-
-	mutex_lock(&tree_lock);
-	last = !--n->active;
+	guard_mutex(&tree_lock);
 	thread_current()->node = NULL;
-	mutex_unlock(&tree_lock);
-	if (last)
+	if (!--n->active)
 		waitq_wake_all(&idle_wait);
 }
 

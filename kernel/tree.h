@@ -64,10 +64,8 @@ int must_check tree_walk(struct node *base, const char *path, bool follow, struc
 s64 tree_path(const struct node *n, char *buf, size_t cap);
 /* Where a symbolic link points: length, or -errno. */
 s64 tree_readlink(struct node *n, char *buf, size_t cap);
-struct node *node_add_file(const char *path, const u8 *data, u64 size, u16 mode);
-/* A symbolic link whose target ops->show gives. */
-struct node *node_add_link(const char *path, const struct node_ops *ops);
-struct node *node_add_dynamic(const char *path, const struct node_dynamic *d);
+/* As node_add, for every kind: what `like` says of ops, priv, data, size, target (kmalloc'ed), dynamic and mode. */
+struct node *tree_add(const char *path, u8 kind, const struct node *like);
 /* A symbolic link outside the tree, for node_dynamic.lookup. */
 struct node *tree_node_symlink(struct node *dir, const char *name, const char *target);
 

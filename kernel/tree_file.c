@@ -92,36 +92,32 @@ struct attr_text {
 
 static s64 attr_fill(struct file *f)
 {
+	AUTO_FREE char *text = NULL;
 	struct node *node = f->node;
-	struct attr_text *t, *smaller, *old;
+	struct attr_text *t;
 	s64 r;
 
 	if (!node->ops->show)
 		return -EIO;
-	t = kmalloc(sizeof(*t) + ATTR_TEXT_MAX);
-	if (!t)
+	text = kmalloc(ATTR_TEXT_MAX);
+	if (!text)
 		return -ENOMEM;
 	r = node_enter(node);
-	if (!r) {
-		r = node->ops->show(node, t->text, ATTR_TEXT_MAX);
-		node_leave(node);
-	}
-	if (r < 0) {
-		kfree(t);
+	if (r)
 		return r;
-	}
-	t->len = MIN(r, (s64)ATTR_TEXT_MAX);
-	smaller = kmalloc(sizeof(*t) + t->len);
-	if (smaller) {
-		memcpy(smaller, t, sizeof(*t) + t->len);
-		kfree(t);
-		t = smaller;
-	}
-	mutex_lock(&attr_lock);
-	old = f->priv;
+	r = node->ops->show(node, text, ATTR_TEXT_MAX);
+	node_leave(node);
+	if (r < 0)
+		return r;
+	r = MIN(r, (s64)ATTR_TEXT_MAX);
+	t = kmalloc(sizeof(*t) + r);
+	if (!t)
+		return -ENOMEM;
+	t->len = r;
+	memcpy(t->text, text, r);
+	guard_mutex(&attr_lock);
+	kfree(f->priv);
 	f->priv = t;
-	mutex_unlock(&attr_lock);
-	kfree(old);
 	return 0;
 }
 
@@ -134,14 +130,11 @@ static s64 attr_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 		r = attr_fill(f);
 	if (r)
 		return r;
-	mutex_lock(&attr_lock);
+	guard_mutex(&attr_lock);
 	t = f->priv;
 	n = *pos < (u64)t->len ? MIN(n, t->len - *pos) : 0;
 	if (n && copy_to_user(buf, t->text + *pos, n))
-		r = -EFAULT;
-	mutex_unlock(&attr_lock);
-	if (r)
-		return r;
+		return -EFAULT;
 	*pos += n;
 	return (s64)n;
 }
@@ -149,7 +142,7 @@ static s64 attr_read(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 static s64 attr_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 {
 	struct node *node = f->node;
-	char *text;
+	AUTO_FREE char *text = NULL;
 	s64 r;
 
 	if (!node->ops->store)
@@ -159,15 +152,14 @@ static s64 attr_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 	text = kmalloc(n + 1);
 	if (!text)
 		return -ENOMEM;
-	r = copy_from_user(text, buf, n);
+	if (copy_from_user(text, buf, n))
+		return -EFAULT;
 	text[n] = 0;
-	if (!r)
-		r = node_enter(node);
-	if (!r) {
-		r = node->ops->store(node, text, n);
-		node_leave(node);
-	}
-	kfree(text);
+	r = node_enter(node);
+	if (r)
+		return r;
+	r = node->ops->store(node, text, n);
+	node_leave(node);
 	if (r > 0)
 		*pos += r;
 	return r;

@@ -55,24 +55,20 @@ s64 tree_readlink(struct node *n, char *buf, size_t cap)
 /* Replace the rest of the path by the link's target followed by the rest. */
 static int expand_link(struct node *link, char *path, const char *rest)
 {
-	char *target = kmalloc(TREE_PATH_MAX);
+	AUTO_FREE char *target = kmalloc(TREE_PATH_MAX);
 	size_t left = strlen(rest);
-	s64 r;
+	s64 len;
 
 	if (!target)
 		return -ENOMEM;
-	r = tree_readlink(link, target, TREE_PATH_MAX);
-	if (r >= 0 && (u64)r + left + 1 > TREE_PATH_MAX)
-		r = -ENAMETOOLONG;
-	if (r > 0) {
-		memmove(path + r, rest, left + 1);
-		memcpy(path, target, r);
-		r = 0;
-	} else if (!r) {
-		r = -ENOENT;
-	}
-	kfree(target);
-	return (int)r;
+	len = tree_readlink(link, target, TREE_PATH_MAX);
+	if (len <= 0)
+		return len ? (int)len : -ENOENT;
+	if ((u64)len + left + 1 > TREE_PATH_MAX)
+		return -ENAMETOOLONG;
+	memmove(path + len, rest, left + 1);
+	memcpy(path, target, len);
+	return 0;
 }
 
 static int walk(struct node *at, char *path, bool follow, struct node **out)
@@ -127,8 +123,7 @@ static int walk(struct node *at, char *path, bool follow, struct node **out)
 int tree_walk(struct node *base, const char *path, bool follow, struct node **out)
 {
 	size_t len = strlen(path) + 1;
-	char *copy;
-	int r;
+	AUTO_FREE char *copy = NULL;
 
 	if (len == 1)
 		return -ENOENT;
@@ -138,9 +133,7 @@ int tree_walk(struct node *base, const char *path, bool follow, struct node **ou
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, path, len);
-	r = walk(base ? base : tree_root(), copy, follow, out);
-	kfree(copy);
-	return r;
+	return walk(base ? base : tree_root(), copy, follow, out);
 }
 
 s64 tree_path(const struct node *n, char *buf, size_t cap)
@@ -168,15 +161,9 @@ s64 tree_path(const struct node *n, char *buf, size_t cap)
 
 /* ---- listing ---- */
 
-static u8 entry_type(u8 kind)
-{
-	static const u8 type[] = { /* DT_* of <dirent.h> */
-		[NODE_DIR] = 4, [NODE_FILE] = 8, [NODE_SYMLINK] = 10,
-		[NODE_ATTR] = 8, [NODE_BIN] = 8, [NODE_CHAR] = 2,
-	};
-
-	return type[kind];
-}
+static const u8 entry_type[] = { /* DT_* of <dirent.h> */
+	[NODE_DIR] = 4, [NODE_FILE] = 8, [NODE_SYMLINK] = 10, [NODE_ATTR] = 8, [NODE_BIN] = 8, [NODE_CHAR] = 2,
+};
 
 /* Positions 0 and 1 are "." and ".."; then 2 + inode number (or a dynamic directory's position). */
 int tree_list(struct node *dir, u64 *pos, bool (*fn)(void *arg, const struct tree_entry *e), void *arg)
@@ -188,26 +175,25 @@ int tree_list(struct node *dir, u64 *pos, bool (*fn)(void *arg, const struct tre
 	if (dir->kind != NODE_DIR)
 		return -ENOTDIR;
 	for (; *pos < 2; ++*pos)
-		if (!fn(arg, &(struct tree_entry){ *pos ? ".." : ".", *pos ? up->ino : dir->ino, 4 }))
+		if (!fn(arg, &(struct tree_entry){ *pos ? ".." : ".", *pos ? up->ino : dir->ino, entry_type[NODE_DIR] }))
 			return 0;
 	if (dir->dynamic) {
 		u64 at = *pos - 2;
 
 		for (; dir->dynamic->next(dir, &at, name, sizeof(name)); *pos = ++at + 2) {
 			*pos = at + 2;
-			if (!fn(arg, &(struct tree_entry){ name, at + 1, entry_type(NODE_SYMLINK) }))
+			if (!fn(arg, &(struct tree_entry){ name, at + 1, entry_type[NODE_SYMLINK] }))
 				return 0;
 		}
 		return 0;
 	}
-	mutex_lock(&tree_lock);
+	guard_mutex(&tree_lock);
 	TAILQ_FOREACH(n, &dir->children, sibling) {
 		if (n->ino + 2 <= *pos)
 			continue;
-		if (!fn(arg, &(struct tree_entry){ n->name, n->ino, entry_type(n->kind) }))
+		if (!fn(arg, &(struct tree_entry){ n->name, n->ino, entry_type[n->kind] }))
 			break;
 		*pos = n->ino + 2;
 	}
-	mutex_unlock(&tree_lock);
 	return 0;
 }

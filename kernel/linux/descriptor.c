@@ -27,8 +27,7 @@ s64 sys_close_range(struct user_regs *r)
 			(void)fd_cloexec_set((unsigned)fd, true);
 		else
 			(void)fd_close((unsigned)fd);
-		if (fd % 64 == 63)
-			resched_point();
+		resched_sometimes(fd);
 	}
 	return 0;
 }
@@ -65,45 +64,33 @@ s64 sys_dup3(struct user_regs *r)
 	return dup_to(from, to, flags & O_CLOEXEC);
 }
 
-static s64 fcntl_dup(unsigned fd, u64 lowest, bool cloexec)
-{
-	struct file *f;
-
-	if (lowest >= process_current()->fd_limit)
-		return -EINVAL;
-	f = file_from_fd((int)fd);
-	return f ? fd_install_from(f, (unsigned)lowest, cloexec) : -EBADF;
-}
-
 s64 sys_fcntl(struct user_regs *r)
 {
-	unsigned fd = (unsigned)ARG0(r);
-	struct file *f;
+	unsigned fd = (unsigned)ARG0(r), command = (unsigned)ARG1(r);
+	AUTO_FILE struct file *f = file_from_fd((int)fd);
 	u64 arg = ARG2(r);
-	s64 n;
 
-	switch ((unsigned)ARG1(r)) {
+	if (!f)
+		return -EBADF;
+	switch (command) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		n = fd_cloexec_get(fd);
-		return n < 0 ? n : fcntl_dup(fd, arg, ARG1(r) == F_DUPFD_CLOEXEC);
+		if (arg >= process_current()->fd_limit)
+			return -EINVAL;
+		file_get(f);
+		return fd_install_from(f, (unsigned)arg, command == F_DUPFD_CLOEXEC);
 	case F_GETFD:
 		return fd_cloexec_get(fd);
 	case F_SETFD:
 		return fd_cloexec_set(fd, arg & FD_CLOEXEC);
-	}
-	f = file_from_fd((int)fd);
-	if (!f)
-		return -EBADF;
-	n = -EINVAL;
-	if (ARG1(r) == F_GETFL) {
-		n = f->flags;
-	} else if (ARG1(r) == F_SETFL) {
+	case F_GETFL:
+		return f->flags;
+	case F_SETFL:
 		WRITE_ONCE(f->flags, (f->flags & ~SETFL_FLAGS) | ((int)arg & SETFL_FLAGS));
-		n = 0;
+		return 0;
+	default:
+		return -EINVAL;
 	}
-	file_put(f);
-	return n;
 }
 
 /* No two programs share a file that could be written: every lock is free. */

@@ -60,23 +60,23 @@ static s64 move(struct file *f, file_rw op, const struct user_regs *r, unsigned 
 
 s64 linux_rw(struct user_regs *r, unsigned how)
 {
-	u64 pos = how & RW_AT ? ARG3(r) : 0;
-	AUTO_FILE struct file *f = NULL;
+	AUTO_FILE struct file *f = file_from_fd((int)ARG0(r));
+	u64 pos = 0;
 	file_rw op;
 
-	if ((s64)pos < 0)
-		return -EINVAL;
-	f = file_from_fd((int)ARG0(r));
-	if (!f)
-		return -EBADF;
-	if ((how & RW_AT) && f->ops->stream)
-		return -ESPIPE;
-	if ((f->flags & O_PATH) || (f->flags & O_ACCMODE) == (how & RW_WRITE ? O_RDONLY : O_WRONLY))
+	if (how & RW_AT) {
+		pos = ARG3(r);
+		if ((s64)pos < 0)
+			return -EINVAL;
+		if (f && f->ops->stream)
+			return -ESPIPE;
+	}
+	if (!f || (f->flags & O_PATH) || (f->flags & O_ACCMODE) == (how & RW_WRITE ? O_RDONLY : O_WRONLY))
 		return -EBADF;
 	op = how & RW_WRITE ? f->ops->write : f->ops->read;
 	if (!op)
 		return -EINVAL;
-	if (f->ops->stream || (how & RW_AT))
+	if ((how & RW_AT) || f->ops->stream)
 		return move(f, op, r, how, &pos);
 
 	guard_mutex(&f->pos_lock);

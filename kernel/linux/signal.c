@@ -106,23 +106,16 @@ s64 linux_mask_leave(s64 result)
 	return result;
 }
 
-static s64 wait_for_signal(void)
-{
-	struct waitq q = WAITQ_INIT(q);
-
-	return wait_event(&q, false, WAIT_FOREVER);
-}
-
 s64 sys_rt_sigsuspend(struct user_regs *r)
 {
 	int e = ARG0(r) ? linux_mask_enter(ARG0(r), ARG1(r)) : -EFAULT;
 
-	return e ? e : wait_for_signal();
+	return e ? e : thread_sleep_until(WAIT_FOREVER);
 }
 
 s64 sys_pause(struct user_regs *)
 {
-	return wait_for_signal();
+	return thread_sleep_until(WAIT_FOREVER);
 }
 
 s64 sys_sigaltstack(struct user_regs *r)

@@ -28,7 +28,7 @@ int linux_timespec_put(uaddr_t ts, u64 ns)
 {
 	struct __kernel_timespec t = { .tv_sec = (long long)(ns / NS_PER_S), .tv_nsec = (long long)(ns % NS_PER_S) };
 
-	return copy_to_user(ts, &t, sizeof(t)) ? -EFAULT : 0;
+	return copy_to_user(ts, &t, sizeof(t));
 }
 
 int linux_timeout(uaddr_t ts, u64 *deadline_ns)
@@ -53,12 +53,11 @@ static u64 thread_time(const struct thread *t, u64 now)
 static u64 process_time(struct process *p)
 {
 	u64 now = arch_now_ns(), sum = 0;
-	bool on = spin_lock(&p->lock);
 	struct thread *t;
 
+	guard_spin(&p->lock);
 	TAILQ_FOREACH(t, &p->threads, process_link)
 		sum += thread_time(t, now);
-	spin_unlock(&p->lock, on);
 	return sum;
 }
 
@@ -105,11 +104,9 @@ s64 sys_clock_getres(struct user_regs *r)
 /* Sleep; when interrupted, the time that is left goes to rem. */
 static s64 sleep_until(u64 deadline, uaddr_t rem)
 {
-	struct waitq q = WAITQ_INIT(q);
 	u64 now;
-	int e = wait_event(&q, false, deadline);
 
-	if (e == -ETIMEDOUT)
+	if (thread_sleep_until(deadline) == -ETIMEDOUT)
 		return 0;
 	now = arch_now_ns();
 	if (rem && linux_timespec_put(rem, deadline > now ? deadline - now : 0))
@@ -192,13 +189,11 @@ s64 sys_futex(struct user_regs *r)
 		e = futex_deadline(op, ARG3(r), &deadline);
 		return e ? e : futex_wait(ARG0(r), val, cmd == FUTEX_WAIT ? FUTEX_BITSET_MATCH_ANY : cmp, shared, deadline);
 	case FUTEX_WAKE:
-		return futex_wake(ARG0(r), val, FUTEX_BITSET_MATCH_ANY, shared);
 	case FUTEX_WAKE_BITSET:
-		return futex_wake(ARG0(r), val, cmp, shared);
+		return futex_wake(ARG0(r), val, cmd == FUTEX_WAKE ? FUTEX_BITSET_MATCH_ANY : cmp, shared);
 	case FUTEX_REQUEUE:
-		return futex_requeue(ARG0(r), val, (u32)ARG3(r), ARG4(r), NULL, shared);
 	case FUTEX_CMP_REQUEUE:
-		return futex_requeue(ARG0(r), val, (u32)ARG3(r), ARG4(r), &cmp, shared);
+		return futex_requeue(ARG0(r), val, (u32)ARG3(r), ARG4(r), cmd == FUTEX_REQUEUE ? NULL : &cmp, shared);
 	default:
 		return -ENOSYS;
 	}
