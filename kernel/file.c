@@ -21,16 +21,8 @@ struct file *file_create(const struct file_ops *ops, int flags, void *priv)
 	return f;
 }
 
-void file_get(struct file *f)
+void file_release(struct file *f)
 {
-	if (f)
-		__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
-}
-
-void file_put(struct file *f)
-{
-	if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
-		return;
 	epoll_file_released(f);
 	if (f->ops && f->ops->release)
 		f->ops->release(f);

@@ -42,9 +42,18 @@ struct file {
 };
 /* A file with one reference; NULL: no memory. */
 struct file *file_create(const struct file_ops *ops, int flags, void *priv);
-/* NULL: nothing to do. */
-void file_get(struct file *f);
-void file_put(struct file *f);
+void file_release(struct file *f); /* nobody refers to it any more */
+/* NULL: nothing to do. Every call with a descriptor gets and puts: inline. */
+static inline void file_get(struct file *f)
+{
+	if (f)
+		__atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+}
+static inline void file_put(struct file *f)
+{
+	if (f && !__atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL))
+		file_release(f);
+}
 /* A reference that is put when its variable's block is left, whichever way. */
 #define AUTO_FILE __attribute__((cleanup(auto_file_end)))
 static inline void auto_file_end(struct file **f)
