@@ -29,12 +29,12 @@ void pci_wait_ms(u64 ms)
 
 bool pci_wait_for(const struct pci_dev *d, bool (*done)(const struct pci_dev *d), u64 ms)
 {
-	u64 end = arch_now_ns() + ms * NS_PER_MS;
+	u64 now = arch_now_ns(), end = now + ms * NS_PER_MS;
 
-	for (u64 step = 1; !done(d); step = MIN(2 * step, WAIT_STEP_MS)) {
-		if (arch_now_ns() >= end)
+	for (u64 step = 1; !done(d); step = MIN(2 * step, WAIT_STEP_MS), now = arch_now_ns()) {
+		if (now >= end)
 			return false;
-		pci_wait_ms(step);
+		pci_wait_ms(MIN(step, (end - now) / NS_PER_MS + 1));
 	}
 	return true;
 }

@@ -25,7 +25,7 @@
 #define STOPPED (PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF)
 #define COMMAND_MS 1000 /* 6.7.3.2 */
 #define SETTLE_MS 100   /* contacts; and 6.6.1 */
-#define READY_MS 5000
+#define READY_MS 5000   /* half of it for the link */
 #define LOOK_MS 20
 #define ASK_AGAIN_MS 10000
 #define LEAVE_MS 30000
@@ -160,10 +160,10 @@ static bool ready_or_gone(const struct pci_dev *port)
 /* 6.6.1: its first request comes 100 ms after its link, and it may take its time to answer. */
 static int wait_ready(const struct pci_dev *port)
 {
-	bool up = pci_wait_for(port, up_or_gone, READY_MS);
+	bool up = pci_wait_for(port, up_or_gone, READY_MS / 2);
 
 	pci_wait_ms(SETTLE_MS);
-	return up && pci_wait_for(port, ready_or_gone, READY_MS) && present(port) ? 0 : -ETIMEDOUT;
+	return up && pci_wait_for(port, ready_or_gone, READY_MS / 2) && present(port) ? 0 : -ETIMEDOUT;
 }
 
 static int all_in(struct pci_slot *s)
