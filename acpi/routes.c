@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * acpi-routes [-n] [PROGRAM [ARGUMENT]...]: reports the interrupt lines that the firmware's _PRT tell to
- * /sys/kernel/postern/intx_routes, then becomes PROGRAM. -n: prints only.
+ * /sys/kernel/postern/intx_routes, then becomes PROGRAM. -n: reports nothing, but AML runs all the same.
  *
  * A line for each pin of a device that is there: what was reported, or why not. _INI is run where a _PRT may stand on it: of
  * the root, of \_SB, of host bridges. A link device that is not set is
@@ -177,8 +177,8 @@ static ACPI_STATUS host_bridge(ACPI_HANDLE handle, UINT32 level, void *arg, void
 	struct bus b = { .handle = handle };
 	uint64_t v;
 
-	initialize(handle, "_INI");
 	(void)level, (void)arg, (void)result;
+	initialize(handle, "_INI");
 	if (number_of(handle, "_SEG", &v))
 		b.segment = (unsigned)v & 0xffff;
 	if (number_of(handle, "_BBN", &v))

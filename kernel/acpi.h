@@ -49,7 +49,7 @@ struct acpi_mcfg_entry { paddr_t base; u16 segment; u8 bus_first, bus_last; };
 int acpi_parse_mcfg(const struct acpi_header *t, struct acpi_mcfg_entry *out, unsigned cap);
 
 /* Ports or memory that AML names; all of it lies below 64 KiB or 2^64. */
-struct acpi_region { u64 base, size; bool io; };
+struct acpi_region { u64 base, size; bool io; volatile u8 *view; }; /* view: its user's, of memory */
 /* The first one of t at or after off: where to look for the next; 0: there is none. */
 u32 acpi_region_next(const struct acpi_header *t, u32 off, struct acpi_region *out);
 

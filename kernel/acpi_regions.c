@@ -8,56 +8,39 @@
 #include "kernel/acpi.h"
 
 /* ACPI 6.5, 20.2 and 20.3. Constants are of so many bytes, Zero and One of none. */
-enum { AML_ONE = 1, AML_DUAL_NAME = 0x2e, AML_EXT = 0x5b, AML_PARENT = '^', AML_ROOT = '\\', AML_REGION = 0x80 };
-enum { AML_SPACE_MEMORY = 0, AML_SPACE_IO = 1 };
+enum { AML_ONE = 1, AML_EXT = 0x5b, AML_REGION = 0x80, AML_SPACE_IO = 1 /* memory: 0 */ };
 static const short constant_bytes[] = { 0, 0, -1, -1, -1, -1, -1, -1, -1, -1, 1, 2, 4, -1, 8 };
-#define AML_SEG 4
+#define AML_NAME "\\^._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ" /* '.': two parts follow */
 #define AML_PORTS 0x10000u
 
-struct cursor { const u8 *at, *end; };
-
-/* The next byte; -1: there is none, or not the one that is looked for (-1: any). */
-static int next(struct cursor *c, int which)
+static bool constant(const struct acpi_header *t, u32 *at, u64 *v)
 {
-	return c->at < c->end && (which < 0 || *c->at == which) ? *c->at++ : -1;
-}
+	u32 op = (u32)acpi_field(t, *at, 1);
+	int bytes = op < ARRAY_SIZE(constant_bytes) ? constant_bytes[op] : -1;
 
-static bool name_skip(struct cursor *c)
-{
-	int v, segs;
-
-	while (next(c, AML_ROOT) >= 0 || next(c, AML_PARENT) >= 0)
-		;
-	segs = next(c, AML_DUAL_NAME) >= 0 ? 2 : 1;
-	for (int i = 0; i < segs * AML_SEG; i++) {
-		v = next(c, -1);
-		if (!(v >= 'A' && v <= 'Z') && v != '_' && !(i % AML_SEG && v >= '0' && v <= '9'))
-			return false;
-	}
-	return true;
-}
-
-static bool constant(struct cursor *c, u64 *v)
-{
-	int op = next(c, -1), bytes = op >= 0 && op < (int)ARRAY_SIZE(constant_bytes) ? constant_bytes[op] : -1;
-
-	if (bytes < 0 || c->end - c->at < bytes)
+	if (bytes < 0 || *at >= t->length || (u32)bytes >= t->length - *at)
 		return false;
-	*v = op == AML_ONE;
-	memcpy(v, c->at, (size_t)bytes);
-	c->at += bytes;
+	*v = op == AML_ONE ? 1 : acpi_field(t, *at + 1, (unsigned)bytes);
+	*at += 1 + (u32)bytes;
 	return true;
 }
 
 u32 acpi_region_next(const struct acpi_header *t, u32 off, struct acpi_region *out)
 {
-	for (off = MAX(off, (u32)sizeof(*t)); off < t->length; off++) {
-		struct cursor c = { (const u8 *)t + off, (const u8 *)t + t->length };
-		int space = next(&c, AML_EXT) >= 0 && next(&c, AML_REGION) >= 0 && name_skip(&c) ? next(&c, -1) : -1;
+	const u8 *p = (const u8 *)t;
 
-		out->io = space == AML_SPACE_IO;
-		if ((out->io || space == AML_SPACE_MEMORY) && constant(&c, &out->base) && constant(&c, &out->size) &&
-		    out->base + out->size > out->base && (!out->io || out->base + out->size <= AML_PORTS))
+	for (off = MAX(off, (u32)sizeof(*t)); off + 1 < t->length; off++) {
+		u32 at = off + 2;
+
+		if (p[off] != AML_EXT || p[off + 1] != AML_REGION)
+			continue;
+		while (at < t->length && memchr(AML_NAME, p[at], sizeof(AML_NAME) - 1))
+			at++;
+		if (at == off + 2 || at >= t->length || p[at] > AML_SPACE_IO)
+			continue;
+		out->io = p[at++] == AML_SPACE_IO;
+		if (constant(t, &at, &out->base) && constant(t, &at, &out->size) && out->base + out->size > out->base &&
+		    (!out->io || out->base + out->size <= AML_PORTS))
 			return off + 1;
 	}
 	return 0;

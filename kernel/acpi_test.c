@@ -266,7 +266,8 @@ static const u8 aml[] = {
 	0x5b, 0x80, 'M', 'E', 'M', '_', 0, 0x0a, 0x10, 0x00,                               /* empty */
 	0x5b, 0x80, 'E', 'C', 'O', 'R', 3, 0x00, 0x0a, 0x10,                               /* another space */
 	0x5b, 0x80, 'C', 'O', 'M', 'P', 1, 'B', 'A', 'S', 'E', 0x0a, 0x10,                 /* computed */
-	0x5b, 0x80, '0', 'B', 'A', 'D', 1, 0x0a, 0x10, 0x0a, 0x10,                         /* no name */
+	0x5b, 0x80, 'b', 'a', 'd', '_', 1, 0x0a, 0x10, 0x0a, 0x10,                         /* no name */
+	0x5b, 0x80, 1, 0x0a, 0x10, 0x0a, 0x10,
 	0x5b, 0x80, 0x2f, 0, 1, 0x0a, 0x10, 0x0a, 0x10,
 	0x5b, 0x81, 'P', 'O', 'R', 'T', 1, 0x0a, 0x10, 0x0a, 0x10,                         /* a field */
 	0x5b, 0x80, 0x5b, 0x80, 'L', 'A', 'S', 'T', 1, 0x0a, 0x80, 0x01,
@@ -275,7 +276,8 @@ static const u8 aml[] = {
 static void test_regions(void **state)
 {
 	static const struct acpi_region want[] = {
-		{ 0x510, 2, true }, { 0xd0001000, 1, false }, { 0, 0x100000000, false }, { 0xffff, 1, true }, { 0x80, 1, true },
+		{ .base = 0x510, .size = 2, .io = true }, { .base = 0xd0001000, .size = 1 }, { .size = 0x100000000 },
+		{ .base = 0xffff, .size = 1, .io = true }, { .base = 0x80, .size = 1, .io = true },
 	};
 	/* Where the bytes end that each of them needs. */
 	static const u32 ends[] = { 13, 27, 51, 62, sizeof(aml) };

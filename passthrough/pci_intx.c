@@ -123,21 +123,18 @@ static void unmask_detach(struct vfio_intx *x)
 static int unmask_attach(struct vfio_device *v, s32 fd)
 {
 	struct vfio_intx *x = &v->intx;
-	struct eventfd *ev;
-	int ret;
+	struct eventfd *ev = NULL;
+	int ret = fd >= 0 ? eventfd_from_fd(fd, &ev) : 0;
 
-	if (fd < 0) {
-		unmask_detach(x);
-		return 0;
-	}
-	ret = eventfd_from_fd(fd, &ev);
 	if (ret)
 		return ret;
-	if (x->unmask_ev && !eventfd_closed(x->unmask_ev)) {
+	if (ev && x->unmask_ev && !eventfd_closed(x->unmask_ev)) {
 		eventfd_put(ev);
 		return refuse(-EBUSY, "%s: INTx has an unmask eventfd; detach it with -1 first", v->pci->name);
 	}
 	unmask_detach(x);
+	if (!ev)
+		return 0;
 	x->unmask_ev = ev;
 	x->hook.fn = on_unmask;
 	eventfd_hook(ev, &x->hook);
@@ -193,15 +190,14 @@ static int line_join(struct vfio_device *v)
 		return 0;
 	l = x->line;
 	ret = arch_irq_alloc(&l->irq, arch_cpu_id());
-	if (!ret) {
-		ret = iommu_irq_map_gsi(gsi, &l->irq, true, line & PCI_INTX_LOW, &l->irte);
-		if (ret)
-			arch_irq_free(&l->irq);
-	}
-	if (!ret) {
-		lines[gsi] = l;
+	if (ret)
+		goto free;
+	ret = iommu_irq_map_gsi(gsi, &l->irq, true, line & PCI_INTX_LOW, &l->irte);
+	lines[gsi] = ret ? NULL : l;
+	if (!ret)
 		return 0;
-	}
+	arch_irq_free(&l->irq);
+free:
 	x->line = NULL;
 	kfree(l);
 	return refuse(ret, "%s: interrupt line %u: no vector on this CPU, or no entry of a unit for its IOAPIC", v->pci->name, gsi);

@@ -33,7 +33,6 @@ static const u8 fadt_ports[] = { 48, 56, 60, 64, 68 };
 #define PM_BLOCK 0x100u
 
 static struct acpi_region regions[MAX_REGIONS];
-static volatile void *views[MAX_REGIONS];
 static unsigned nregions;
 static struct mutex lock = MUTEX_INIT(lock);
 static bool closed;
@@ -69,15 +68,13 @@ static const char *owner(const struct pci_bar *b)
 }
 
 /* NULL: the region is too large, or partly memory. */
-static volatile u8 *memory_at(u64 at, unsigned size, unsigned i)
+static volatile u8 *memory_at(struct acpi_region *r, u64 at, unsigned size)
 {
-	const struct acpi_region *r = &regions[i];
-
 	if (frames_is_memory(at, size))
 		return phys_to_virt(at);
-	if (!views[i] && r->size <= MAP_MAX && !frames_meet(r->base, r->size, FRAMES_MEMORY))
-		views[i] = arch_map_uncached(r->base, r->size);
-	return views[i] ? (volatile u8 *)views[i] + (at - r->base) : NULL;
+	if (!r->view && r->size <= MAP_MAX && !frames_meet(r->base, r->size, FRAMES_MEMORY))
+		r->view = arch_map_uncached(r->base, r->size);
+	return r->view ? r->view + (at - r->base) : NULL;
 }
 
 static s64 access(struct node *n, u64 at, void *buf, size_t len, bool write)
@@ -97,7 +94,7 @@ static s64 access(struct node *n, u64 at, void *buf, size_t len, bool write)
 	      i == nregions ? "no operation region of constant place has it" : owner(&b);
 	if (!why && !b.io && write)
 		return refuse(frames_meet(at, size, BIT(HANDOVER_ACPI)) ? -EROFS : -EPERM, "AML writes memory: it can only read");
-	if (!why && !b.io && !(p = memory_at(at, size, i)))
+	if (!why && !b.io && !(p = memory_at(&regions[i], at, size)))
 		why = "its region is too large, or partly memory";
 	if (why)
 		return refuse(-EPERM, "AML asks for %s 0x%llx: %s", b.io ? "port" : "memory", (unsigned long long)at, why);

@@ -98,19 +98,19 @@ static s64 routes_store(struct node *, const char *buf, size_t len)
 {
 	enum { SEGMENT, BUS, DEVICE, PIN, GSI, LOW, NUMBERS };
 	static const u64 max[NUMBERS] = { 0xffff, 0xff, 31, 3, PCI_INTX_GSIS - 1, 1 };
-	u64 v[NUMBERS];
+	unsigned long v[NUMBERS];
 	bool there = false;
 	char *at = (char *)buf, *end;
 	int io;
 
 	for (unsigned i = 0; i < NUMBERS; i++, at = end) {
-		v[i] = strtoull(at, &end, 16);
+		v[i] = strtoul(at, &end, 16);
 		if (end == at || v[i] > max[i])
 			return refuse(-EINVAL, "INTx route: number %u of \"%.40s\"", i + 1, buf);
 	}
 	io = arch_ioapic_find((u32)v[GSI]);
 	if (io < 0)
-		return refuse(io, "INTx route: no IOAPIC has a level-triggered line %llu", (unsigned long long)v[GSI]);
+		return refuse(io, "INTx route: no IOAPIC has a level-triggered line %lu", v[GSI]);
 	for (unsigned fn = 0; fn < 8; fn++) {
 		struct pci_dev *d = pci_find((u16)v[SEGMENT], (u8)v[BUS], (u8)(v[DEVICE] << 3 | fn));
 		u16 line = (u16)(v[GSI] | (v[LOW] ? PCI_INTX_LOW : 0)), known = d ? chipset_line(d, (unsigned)v[PIN]) : 0;
@@ -121,8 +121,7 @@ static s64 routes_store(struct node *, const char *buf, size_t len)
 		if (!known)
 			known = __sync_val_compare_and_swap(&d->intx_reported[v[PIN]], 0, line);
 		if (known && (known ^ line) & ~PCI_INTX_LOW)
-			return refuse(-EEXIST, "INTx route: pin %llu of %s drives line %u", (unsigned long long)v[PIN],
-				      d->name, known & ~PCI_INTX_LOW);
+			return refuse(-EEXIST, "INTx route: pin %lu of %s drives line %u", v[PIN], d->name, known & ~PCI_INTX_LOW);
 	}
 	return there ? (s64)len : refuse(-ENODEV, "INTx route: no device is at \"%.40s\"", buf);
 }
