@@ -137,18 +137,16 @@ static s64 faults_show(struct node *, char *buf, size_t cap)
 {
 	size_t at = 0;
 	char name[16];
-	bool irq;
 
 	buf[0] = 0;
 	for (unsigned i = 0; i <= RECORDS; i++) {
 		int len = 0;
 
-		irq = spin_lock(&fault_lock);
+		guard_spin(&fault_lock);
 		record_name(&records[i], name, sizeof(name));
 		if (records[i].used)
 			len = snprintf(buf + at, cap - at, "%s %llu last: %s\n", name,
 				       (unsigned long long)records[i].count, records[i].last);
-		spin_unlock(&fault_lock, irq);
 		if (len < 0 || (size_t)len >= cap - at)
 			break; /* the buffer is full: whole lines only */
 		at += (size_t)len;

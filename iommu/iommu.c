@@ -100,7 +100,7 @@ int iommu_attach(struct iommu_domain *d, struct iommu_group *g)
 		return r;
 	if (g->domain)
 		return refuse(-EBUSY, "group %u is attached already", g->id);
-	mutex_lock(&iommu_members_lock);
+	guard_mutex(&iommu_members_lock);
 	for (unsigned i = 0; i < g->ndevs && !r; i++) {
 		r = iommu->attach_dev(d, g->dev[i]);
 		while (r && i-- > 0)
@@ -109,7 +109,6 @@ int iommu_attach(struct iommu_domain *d, struct iommu_group *g)
 	}
 	if (!r)
 		g->domain = d;
-	mutex_unlock(&iommu_members_lock);
 	return r;
 }
 
@@ -119,12 +118,11 @@ int iommu_detach(struct iommu_group *g)
 
 	if (!g->domain)
 		return 0;
-	mutex_lock(&iommu_members_lock);
+	guard_mutex(&iommu_members_lock);
 	for (unsigned i = 0; i < g->ndevs; i++)
 		if (iommu->detach_dev(g->domain, g->dev[i]))
 			r = -EIO;
 	g->domain = NULL;
-	mutex_unlock(&iommu_members_lock);
 	return r;
 }
 
@@ -132,11 +130,10 @@ void iommu_group_quit(struct pci_dev *d)
 {
 	struct iommu_group *g = d->group;
 
-	mutex_lock(&iommu_members_lock);
+	guard_mutex(&iommu_members_lock);
 	if (g && g->domain && iommu->detach_dev(g->domain, d))
 		log_err("%s: its unit failed while it was taken out", d->name);
 	iommu_group_leave(d);
-	mutex_unlock(&iommu_members_lock);
 }
 
 int iommu_map(struct iommu_domain *d, iova_t iova, paddr_t pa, u64 size, unsigned prot)

@@ -22,10 +22,9 @@ static u16 alias_rid(const struct pci_alias *a)
 static int did_alloc(struct vtd_unit *u, u16 *did)
 {
 	u32 words = (u->caps.domains + 63) / 64, n;
-	bool irq = spin_lock(&u->lock);
-	int r = -ENOSPC;
 
-	for (u32 i = 0; i < words && r; i++) {
+	guard_spin(&u->lock);
+	for (u32 i = 0; i < words; i++) {
 		u32 w = (u->did_next / 64 + i) % words;
 
 		if (!~u->did_bitmap[w])
@@ -36,18 +35,15 @@ static int did_alloc(struct vtd_unit *u, u16 *did)
 		u->did_bitmap[w] |= BIT(n % 64);
 		u->did_next = n;
 		*did = (u16)n;
-		r = 0;
+		return 0;
 	}
-	spin_unlock(&u->lock, irq);
-	return r;
+	return -ENOSPC;
 }
 
 static void did_free(struct vtd_unit *u, u16 did)
 {
-	bool irq = spin_lock(&u->lock);
-
+	guard_spin(&u->lock);
 	u->did_bitmap[did / 64] &= ~BIT(did % 64);
-	spin_unlock(&u->lock, irq);
 }
 
 struct vtd_presence *vtd_presence_find(struct vtd_domain *d, const struct vtd_unit *u)
@@ -203,12 +199,12 @@ static int domain_join(struct vtd_domain *d, struct vtd_dev *v)
 	struct vtd_presence *p;
 	int r;
 
-	mutex_lock(&d->lock);
+	guard_mutex(&d->lock);
 	r = attach_check(d, v);
 	if (!r)
 		r = presence_get(d, v->unit, &p);
 	if (r)
-		goto out;
+		return r;
 	p->ndevs++;
 	v->domain = d;
 	TAILQ_INSERT_TAIL(&d->devs, v, link);
@@ -221,20 +217,14 @@ static int domain_join(struct vtd_domain *d, struct vtd_dev *v)
 		vtd_ats_enable(v);
 	else if (dev_block(d, v, p))
 		r = -EIO;
-out:
-	mutex_unlock(&d->lock);
 	return r;
 }
 
 static int domain_leave(struct vtd_domain *d, struct vtd_dev *v)
 {
-	int r;
-
-	mutex_lock(&d->lock);
+	guard_mutex(&d->lock);
 	BUG_ON(v->domain != d);
-	r = dev_block(d, v, vtd_presence_find(d, v->unit));
-	mutex_unlock(&d->lock);
-	return r;
+	return dev_block(d, v, vtd_presence_find(d, v->unit));
 }
 
 static void boot_return(struct vtd_dev *v)

@@ -141,13 +141,23 @@ static unsigned audit_domain(struct vtd_domain *d, const struct pages *tables, u
 	struct pt_leaf leaf;
 	unsigned found = 0;
 
-	mutex_lock(&d->lock);
+	guard_mutex(&d->lock);
 	for (u64 va = 0; pt_next(&d->pt, &va, &leaf);) {
 		found += audit_leaf(&leaf, tables, d->boot);
 		leaves[leaf.size >= SZ_1G ? 2 : leaf.size >= SZ_2M]++;
 	}
-	mutex_unlock(&d->lock);
 	return found;
+}
+
+static bool irte_owned(struct vtd_unit *u, u32 index)
+{
+	const struct iommu_irte *e;
+
+	guard_spin(&u->lock);
+	TAILQ_FOREACH(e, &u->irtes, link)
+		if (index >= e->index && index - e->index < e->count)
+			return true;
+	return false;
 }
 
 /* Is this context entry what an attached function needs? */
@@ -195,20 +205,16 @@ static unsigned audit_contexts(struct vtd_unit *u)
 
 static unsigned audit_interrupts(struct vtd_unit *u)
 {
-	const struct iommu_irte *e;
 	unsigned found = 0;
 
 	for (u32 i = 0; u->remapping && i < u->irt_entries; i++) {
-		bool irq, owned = false;
+		bool owned;
 
 		if (i % 512 == 0)
 			resched_point();
 		if (!(u->irt[i].lo & VTD_IRTE_P))
 			continue;
-		irq = spin_lock(&u->lock);
-		TAILQ_FOREACH(e, &u->irtes, link)
-			owned |= i >= e->index && i - e->index < e->count;
-		spin_unlock(&u->lock, irq);
+		owned = irte_owned(u, i);
 		if (owned && FIELD_GET(VTD_IRTE_SVT, u->irt[i].hi))
 			continue;
 		log_err("audit: vtd unit %u: interrupt entry %u is present and %s", u->index, i,

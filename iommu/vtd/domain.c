@@ -43,10 +43,9 @@ int vtd_domain_create(struct pci_dev *dev, struct iommu_domain **out)
 		.pgsizes = SZ_4K | (caps->max_leaf >= 2 ? SZ_2M : 0) | (caps->max_leaf >= 3 ? SZ_1G : 0),
 		.snoop = caps->snoop,
 	};
-	mutex_lock(&vtd_domains_lock);
-	TAILQ_INSERT_TAIL(&vtd_domains, d, link);
-	mutex_unlock(&vtd_domains_lock);
 	*out = (struct iommu_domain *)d;
+	guard_mutex(&vtd_domains_lock);
+	TAILQ_INSERT_TAIL(&vtd_domains, d, link);
 	return 0;
 }
 
@@ -137,7 +136,7 @@ static unsigned leaf_prot(const struct vtd_domain *d, unsigned prot)
 int vtd_map(struct iommu_domain *id, iova_t iova, paddr_t pa, u64 size, unsigned prot)
 {
 	struct vtd_domain *d = to_vtd(id);
-	int r, flushed;
+	int r, flushed = 0;
 
 	if (!range_ok(d, iova, size) || !IS_ALIGNED(pa, SZ_4K) || !(prot & (PT_READ | PT_WRITE)) ||
 	    (prot & ~(unsigned)(PT_READ | PT_WRITE)))
@@ -145,17 +144,13 @@ int vtd_map(struct iommu_domain *id, iova_t iova, paddr_t pa, u64 size, unsigned
 	if (d->pt.fmt == &pt_x86 && !(prot & PT_READ))
 		return refuse(-EINVAL, "IOVA 0x%llx: write-only, and its unit's first-stage tables cannot forbid reading",
 			      (unsigned long long)iova);
-	mutex_lock(&d->lock);
-	if (d->quarantined) {
-		r = -EIO;
-	} else {
-		r = pt_map(&d->pt, iova, pa, size, leaf_prot(d, prot));
-		/* After an error the unit may have read what was there for a moment. */
-		flushed = r || d->announce ? domain_flush(d, iova, size, false, !r) : 0;
-		r = flushed ? flushed : r;
-	}
-	mutex_unlock(&d->lock);
-	return r;
+	guard_mutex(&d->lock);
+	if (d->quarantined)
+		return -EIO;
+	r = pt_map(&d->pt, iova, pa, size, leaf_prot(d, prot));
+	if (r || d->announce) /* after an error the unit may have read what was there for a moment */
+		flushed = domain_flush(d, iova, size, false, !r);
+	return flushed ? flushed : r;
 }
 
 int vtd_unmap(struct iommu_domain *id, iova_t iova, u64 size)
@@ -167,18 +162,15 @@ int vtd_unmap(struct iommu_domain *id, iova_t iova, u64 size)
 
 	if (!range_ok(d, iova, size))
 		return -EINVAL;
-	mutex_lock(&d->lock);
-	if (d->quarantined) {
-		mutex_unlock(&d->lock);
+	guard_mutex(&d->lock);
+	if (d->quarantined)
 		return -EIO;
-	}
 	cleared = pt_unmap(&d->pt, iova, size, &trash);
 	r = cleared || trash.count ? domain_flush(d, iova, size, !trash.count && cleared > 0, false) : 0;
 	if (!r)
 		pt_trash_free(&trash);
 	else
 		vtd_quarantined_tables += trash.count;
-	mutex_unlock(&d->lock);
 	return r ? r : cleared < 0 ? (int)cleared : 0;
 }
 
@@ -186,12 +178,10 @@ bool vtd_iova_to_phys(const struct iommu_domain *id, iova_t iova, paddr_t *pa)
 {
 	struct vtd_domain *d = to_vtd(id);
 	struct pt_leaf leaf;
-	bool found;
 
-	mutex_lock(&d->lock);
-	found = pt_lookup(&d->pt, iova, &leaf);
-	mutex_unlock(&d->lock);
-	if (found)
-		*pa = leaf.pa + (iova - leaf.va);
-	return found;
+	guard_mutex(&d->lock);
+	if (!pt_lookup(&d->pt, iova, &leaf))
+		return false;
+	*pa = leaf.pa + (iova - leaf.va);
+	return true;
 }

@@ -14,100 +14,84 @@
 #define PASSES 4
 #define POLL_AGAIN_NS (10 * NS_PER_MS)
 
-/* 7.1.3, table of fault reasons. */
-static const char *const dma_reasons[] = {
-	[0x1] = "root entry not present (no device of this bus is attached)",
-	[0x2] = "context entry not present (device not attached)",
-	[0x3] = "context entry malformed",
-	[0x4] = "address beyond the domain's width",
-	[0x5] = "no write permission",
-	[0x6] = "no read permission",
-	[0x7] = "page table not readable",
-	[0x8] = "root table not readable",
-	[0x9] = "context table not readable",
-	[0xa] = "reserved bits set in root entry",
-	[0xb] = "reserved bits set in context entry",
-	[0xc] = "reserved bits set in page-table entry",
-	[0xd] = "translation request or translated request blocked",
-	[0xe] = "address in the interrupt range",
+/* 7.1.3, table of fault reasons: legacy tables, interrupts, root-table address and scalable mode. */
+static const char *const reasons[] = {
+	[0x01] = "root entry not present (no device of this bus is attached)",
+	[0x02] = "context entry not present (device not attached)",
+	[0x03] = "context entry malformed",
+	[0x04] = "address beyond the domain's width",
+	[0x05] = "no write permission",
+	[0x06] = "no read permission",
+	[0x07] = "page table not readable",
+	[0x08] = "root table not readable",
+	[0x09] = "context table not readable",
+	[0x0a] = "reserved bits set in root entry",
+	[0x0b] = "reserved bits set in context entry",
+	[0x0c] = "reserved bits set in page-table entry",
+	[0x0d] = "translation request or translated request blocked",
+	[0x0e] = "address in the interrupt range",
+	[0x20] = "reserved bits set in the message",
+	[0x21] = "index beyond the table",
+	[0x22] = "entry not present",
+	[0x23] = "table not readable",
+	[0x24] = "reserved bits set in the entry",
+	[0x25] = "compatibility format",
+	[0x26] = "source id is not the entry's",
+	[0x27] = "posted descriptor not readable",
+	[0x28] = "reserved bits set in the posted descriptor",
+	[0x30] = "root-table address register malformed",
+	[0x31] = "request with a PASID blocked: the tables are legacy ones",
+	[0x32] = "page request blocked: the tables are legacy ones",
+	[0x33] = "all requests blocked: abort mode",
+	[0x34] = "request for execution blocked by the unit",
+	[0x38] = "root table not readable",
+	[0x39] = "root entry not present (no device of this half of the bus is attached)",
+	[0x3a] = "reserved bits set in root entry",
+	[0x40] = "context table not readable",
+	[0x41] = "context entry not present (device not attached)",
+	[0x42] = "reserved bits set in context entry",
+	[0x43] = "context entry malformed",
+	[0x44] = "translation request or translated request blocked",
+	[0x45] = "request with a PASID blocked",
+	[0x46] = "PASID beyond the context entry's limit",
+	[0x47] = "page request blocked",
+	[0x48] = "PASID is the one of requests without a PASID",
+	[0x49] = "translated request with a PASID blocked",
+	[0x50] = "PASID directory not readable",
+	[0x51] = "PASID directory entry not present",
+	[0x52] = "reserved bits set in PASID directory entry",
+	[0x58] = "PASID table not readable",
+	[0x59] = "PASID entry not present",
+	[0x5a] = "reserved bits set in PASID entry",
+	[0x5b] = "PASID entry malformed",
+	[0x5c] = "request for execution blocked",
+	[0x5d] = "request as supervisor blocked",
+	[0x70] = "first-stage page table not readable",
+	[0x71] = "first-stage entry not present",
+	[0x72] = "reserved bits set in first-stage entry",
+	[0x73] = "first-stage root not readable",
+	[0x78] = "second-stage page table not readable",
+	[0x79] = "no permission in second-stage entry",
+	[0x7a] = "reserved bits set in second-stage entry",
+	[0x7b] = "second-stage root not readable",
+	[0x80] = "address not canonical",
+	[0x81] = "first-stage entry is the supervisor's",
+	[0x83] = "host address beyond the machine's width",
+	[0x84] = "address beyond the domain's width",
+	[0x85] = "no write permission",
+	[0x86] = "no read permission",
+	[0x87] = "address in the interrupt range",
+	[0x89] = "PASID beyond the unit's limit",
+	[0x91] = "first-stage entry could not be marked as used",
 };
-static const char *const interrupt_reasons[] = {
-	[0x0] = "reserved bits set in the message",
-	[0x1] = "index beyond the table",
-	[0x2] = "entry not present",
-	[0x3] = "table not readable",
-	[0x4] = "reserved bits set in the entry",
-	[0x5] = "compatibility format",
-	[0x6] = "source id is not the entry's",
-	[0x7] = "posted descriptor not readable",
-	[0x8] = "reserved bits set in the posted descriptor",
-};
-#define INTERRUPT_REASONS 0x20
-/* Root-table address, and scalable mode. */
-static const char *const scalable_reasons[] = {
-	[0x30 - 0x30] = "root-table address register malformed",
-	[0x31 - 0x30] = "request with a PASID blocked: the tables are legacy ones",
-	[0x32 - 0x30] = "page request blocked: the tables are legacy ones",
-	[0x33 - 0x30] = "all requests blocked: abort mode",
-	[0x34 - 0x30] = "request for execution blocked by the unit",
-	[0x38 - 0x30] = "root table not readable",
-	[0x39 - 0x30] = "root entry not present (no device of this half of the bus is attached)",
-	[0x3a - 0x30] = "reserved bits set in root entry",
-	[0x40 - 0x30] = "context table not readable",
-	[0x41 - 0x30] = "context entry not present (device not attached)",
-	[0x42 - 0x30] = "reserved bits set in context entry",
-	[0x43 - 0x30] = "context entry malformed",
-	[0x44 - 0x30] = "translation request or translated request blocked",
-	[0x45 - 0x30] = "request with a PASID blocked",
-	[0x46 - 0x30] = "PASID beyond the context entry's limit",
-	[0x47 - 0x30] = "page request blocked",
-	[0x48 - 0x30] = "PASID is the one of requests without a PASID",
-	[0x49 - 0x30] = "translated request with a PASID blocked",
-	[0x50 - 0x30] = "PASID directory not readable",
-	[0x51 - 0x30] = "PASID directory entry not present",
-	[0x52 - 0x30] = "reserved bits set in PASID directory entry",
-	[0x58 - 0x30] = "PASID table not readable",
-	[0x59 - 0x30] = "PASID entry not present",
-	[0x5a - 0x30] = "reserved bits set in PASID entry",
-	[0x5b - 0x30] = "PASID entry malformed",
-	[0x5c - 0x30] = "request for execution blocked",
-	[0x5d - 0x30] = "request as supervisor blocked",
-	[0x70 - 0x30] = "first-stage page table not readable",
-	[0x71 - 0x30] = "first-stage entry not present",
-	[0x72 - 0x30] = "reserved bits set in first-stage entry",
-	[0x73 - 0x30] = "first-stage root not readable",
-	[0x78 - 0x30] = "second-stage page table not readable",
-	[0x79 - 0x30] = "no permission in second-stage entry",
-	[0x7a - 0x30] = "reserved bits set in second-stage entry",
-	[0x7b - 0x30] = "second-stage root not readable",
-	[0x80 - 0x30] = "address not canonical",
-	[0x81 - 0x30] = "first-stage entry is the supervisor's",
-	[0x83 - 0x30] = "host address beyond the machine's width",
-	[0x84 - 0x30] = "address beyond the domain's width",
-	[0x85 - 0x30] = "no write permission",
-	[0x86 - 0x30] = "no read permission",
-	[0x87 - 0x30] = "address in the interrupt range",
-	[0x89 - 0x30] = "PASID beyond the unit's limit",
-	[0x91 - 0x30] = "first-stage entry could not be marked as used",
-};
-#define SCALABLE_REASONS 0x30
+#define FIRST_INTERRUPT_REASON 0x20
+#define LAST_INTERRUPT_REASON 0x28
 
 const char *vtd_fault_text(u8 reason)
 {
-	const char *text = NULL;
+	const char *text = reason < ARRAY_SIZE(reasons) ? reasons[reason] : NULL;
 
-	if (reason < ARRAY_SIZE(dma_reasons))
-		text = dma_reasons[reason];
-	else if (reason >= INTERRUPT_REASONS && reason - INTERRUPT_REASONS < (int)ARRAY_SIZE(interrupt_reasons))
-		text = interrupt_reasons[reason - INTERRUPT_REASONS];
-	else if (reason >= SCALABLE_REASONS && reason - SCALABLE_REASONS < (int)ARRAY_SIZE(scalable_reasons))
-		text = scalable_reasons[reason - SCALABLE_REASONS];
 	return text ? text : "a reason this driver does not know";
-}
-
-static bool is_interrupt_reason(u8 reason)
-{
-	return reason >= INTERRUPT_REASONS && reason - INTERRUPT_REASONS < (int)ARRAY_SIZE(interrupt_reasons);
 }
 
 /* One record, read and cleared; false when it holds nothing. */
@@ -126,7 +110,7 @@ static bool record_take(struct vtd_unit *u, u32 i)
 		.segment = u->segment,
 		.rid = (u16)FIELD_GET(VTD_FRCD_SID, high),
 		.write = !(high & VTD_FRCD_T1),
-		.interrupt = is_interrupt_reason(reason),
+		.interrupt = reason >= FIRST_INTERRUPT_REASON && reason <= LAST_INTERRUPT_REASON,
 		.reason = reason,
 		.text = vtd_fault_text(reason),
 	};

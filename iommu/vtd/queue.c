@@ -173,26 +173,24 @@ static int queue_batch(struct vtd_unit *u, const struct vtd_entry *d, unsigned n
 
 int vtd_queue_run(struct vtd_unit *u, const struct vtd_entry *d, unsigned n)
 {
-	bool irq, device;
-	int r = -EIO;
+	bool device;
+	int r;
 
 	BUG_ON(n > VTD_BATCH_MAX);
-	irq = spin_lock(&u->queue_lock);
-	if (!u->failed) {
-		r = u->caps.queued ? queue_batch(u, d, n) : vtd_inv_registers(u, d, n);
-		device = r == -ENODEV && device_tlb(d);
-		if (r && u->caps.queued && queue_recover(u, r))
-			device = false;
-		else if (r && u->caps.queued && !device)
-			r = queue_batch(u, d, n);
-		if (r && !device) {
-			u->failed = true;
-			vtd_log(3, u, "invalidation failed: the unit hands out no device until power-off");
-			r = -EIO;
-		}
-	}
-	spin_unlock(&u->queue_lock, irq);
-	return r;
+	guard_spin(&u->queue_lock);
+	if (u->failed)
+		return -EIO;
+	r = u->caps.queued ? queue_batch(u, d, n) : vtd_inv_registers(u, d, n);
+	device = r == -ENODEV && device_tlb(d);
+	if (r && u->caps.queued && queue_recover(u, r))
+		device = false;
+	else if (r && u->caps.queued && !device)
+		r = queue_batch(u, d, n);
+	if (!r || device)
+		return r;
+	u->failed = true;
+	vtd_log(3, u, "invalidation failed: the unit hands out no device until power-off");
+	return -EIO;
 }
 
 int vtd_queue_start(struct vtd_unit *u)

@@ -59,28 +59,18 @@ static u64 irte_high(struct pci_dev *dev)
 static int irt_take(struct vtd_unit *u, unsigned count, u16 *index)
 {
 	u64 run = GENMASK(count - 1, 0);
-	bool irq = spin_lock(&u->lock);
-	int r = -ENOSPC;
 
-	for (u32 i = 0; i < u->irt_entries && r; i += count) {
+	guard_spin(&u->lock);
+	for (u32 i = 0; i < u->irt_entries; i += count) {
 		if ((u->irt_bitmap[i / 64] & run << i % 64) == 0) {
 			u->irt_bitmap[i / 64] |= run << i % 64;
 			*index = (u16)i;
-			r = 0;
-		} else if (!~u->irt_bitmap[i / 64]) {
-			i = ALIGN_UP(i + 1, 64u) - count;
+			return 0;
 		}
+		if (!~u->irt_bitmap[i / 64])
+			i = ALIGN_UP(i + 1, 64u) - count;
 	}
-	spin_unlock(&u->lock, irq);
-	return r;
-}
-
-static void irt_give(struct vtd_unit *u, u16 index, unsigned count)
-{
-	bool irq = spin_lock(&u->lock);
-
-	u->irt_bitmap[index / 64] &= ~(GENMASK(count - 1, 0) << index % 64);
-	spin_unlock(&u->lock, irq);
+	return -ENOSPC;
 }
 
 static unsigned log2_of(unsigned v)
@@ -96,32 +86,39 @@ static int irte_announce(struct iommu_irte *e)
 	return e->unit->caps.caching_mode ? vtd_queue_run(e->unit, &inv, 1) : vtd_flush_write_buffer(e->unit);
 }
 
+/* The handle goes, and its index unless it is kept. */
+static void irte_forget(struct iommu_irte *e, bool keep_index)
+{
+	struct vtd_unit *u = e->unit;
+	bool irq = spin_lock(&u->lock);
+
+	if (!keep_index)
+		u->irt_bitmap[e->index / 64] &= ~(GENMASK(e->count - 1, 0) << e->index % 64);
+	TAILQ_REMOVE(&u->irtes, e, link);
+	spin_unlock(&u->lock, irq);
+	kfree(e);
+}
+
 /* To not-present, and gone from the entry cache; the index stays taken when the unit does not answer. */
 static void irte_drop(struct iommu_irte *e)
 {
 	struct vtd_entry inv = vtd_inv_iec_index(e->index, log2_of(e->count));
 	struct vtd_unit *u = e->unit;
-	bool irq;
+	bool kept;
 
 	for (unsigned i = 0; i < e->count; i++) {
 		WRITE_ONCE(u->irt[e->index + i].lo, 0);
 		vtd_sync(u, &u->irt[e->index + i], sizeof(*u->irt));
 	}
-	if (vtd_queue_run(u, &inv, 1)) {
-		if (e->dev) {
-			pci_set_master(e->dev, false);
-			log_err("%s: its interrupt entry %u could not be invalidated; bus mastering is off",
-				e->dev->name, e->index);
-		}
-	} else {
-		for (unsigned i = 0; i < e->count; i++)
-			vtd_entry_set(u, &u->irt[e->index + i], (struct vtd_entry){ 0, 0 });
-		irt_give(u, e->index, e->count);
+	kept = vtd_queue_run(u, &inv, 1);
+	if (kept && e->dev) {
+		pci_set_master(e->dev, false);
+		log_err("%s: its interrupt entry %u could not be invalidated; bus mastering is off", e->dev->name,
+			e->index);
 	}
-	irq = spin_lock(&u->lock);
-	TAILQ_REMOVE(&u->irtes, e, link);
-	spin_unlock(&u->lock, irq);
-	kfree(e);
+	for (unsigned i = 0; i < e->count && !kept; i++)
+		vtd_entry_set(u, &u->irt[e->index + i], (struct vtd_entry){ 0, 0 });
+	irte_forget(e, kept);
 }
 
 /* Take entries on a unit and write them, all with the same source check. */

@@ -71,42 +71,36 @@ void vtd_entry_set(struct vtd_unit *u, struct vtd_entry *e, struct vtd_entry wan
 int vtd_context_set(struct vtd_unit *u, u16 rid, struct vtd_entry want)
 {
 	struct vtd_entry *e;
-	bool irq = spin_lock(&u->lock);
-	int r = 0;
 
+	guard_spin(&u->lock);
+	if (!context_find(u, rid) && table_add(u, rid))
+		return -ENOMEM;
 	e = context_find(u, rid);
-	if (!e) {
-		r = table_add(u, rid);
-		e = r ? NULL : context_find(u, rid);
-	}
-	if (e && (e->lo & VTD_CONTEXT_P)) {
-		r = e->lo == want.lo && e->hi == want.hi ? 0 : -EBUSY;
-	} else if (e) {
-		vtd_entry_set(u, e, want);
-	}
-	spin_unlock(&u->lock, irq);
-	return r;
+	if (e->lo & VTD_CONTEXT_P)
+		return e->lo == want.lo && e->hi == want.hi ? 0 : -EBUSY;
+	vtd_entry_set(u, e, want);
+	return 0;
 }
 
 void vtd_context_clear(struct vtd_unit *u, u16 rid)
 {
-	bool irq = spin_lock(&u->lock);
-	struct vtd_entry *e = context_find(u, rid);
+	struct vtd_entry *e;
 
-	if (e) {
-		WRITE_ONCE(e->lo, 0);
-		vtd_sync(u, e, sizeof(*e));
-	}
-	spin_unlock(&u->lock, irq);
+	guard_spin(&u->lock);
+	e = context_find(u, rid);
+	if (!e)
+		return;
+	WRITE_ONCE(e->lo, 0);
+	vtd_sync(u, e, sizeof(*e));
 }
 
 bool vtd_context_get(struct vtd_unit *u, u16 rid, struct vtd_entry *out)
 {
-	bool irq = spin_lock(&u->lock);
-	struct vtd_entry *e = context_find(u, rid);
+	struct vtd_entry *e;
 
+	guard_spin(&u->lock);
+	e = context_find(u, rid);
 	if (e)
 		*out = *e;
-	spin_unlock(&u->lock, irq);
 	return e && (out->lo & VTD_CONTEXT_P);
 }

@@ -48,17 +48,13 @@ void vtd_sync(struct vtd_unit *u, const void *p, size_t n)
 
 int vtd_flush_write_buffer(struct vtd_unit *u)
 {
-	bool irq;
-	int r;
-
 	if (!u->caps.write_buffer)
 		return 0;
-	irq = spin_lock(&u->queue_lock);
-	r = vtd_gcmd(u, VTD_G_WBF, 0, VTD_G_WBF, 0);
-	if (r)
-		u->failed = true;
-	spin_unlock(&u->queue_lock, irq);
-	return r ? -EIO : 0;
+	guard_spin(&u->queue_lock);
+	if (!vtd_gcmd(u, VTD_G_WBF, 0, VTD_G_WBF, 0))
+		return 0;
+	u->failed = true;
+	return -EIO;
 }
 
 static void unit_print(const struct vtd_unit *u)
