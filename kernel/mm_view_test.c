@@ -211,7 +211,15 @@ static void test_resize(void **state)
 	assert_int_equal(peek_u64(AT + SZ_2M), 9);
 	pin_release(pin);
 	assert_int_equal(mobj_resize(obj, SZ_2M), 0);
+	/* Its tree grows with it, and what was there stays where it was. */
+	assert_int_equal(mobj_resize(obj, 600 * SZ_1G), 0);
+	assert_int_equal(mobj_write(obj, 600 * SZ_1G - 8, "postern", 8), 0);
+	assert_int_equal(peek_u64(AT), 1);
 	assert_int_equal(mobj_resize(obj, 0), 0);
+	assert_int_equal(mobj_resize(obj, 600 * SZ_1G), 0);
+	assert_int_equal(peek_u64(AT), 0);
+	assert_int_equal(mobj_read(obj, 600 * SZ_1G - 8, &at, sizeof(at)), 0);
+	assert_int_equal(at, 0);
 	mobj_put(obj);
 }
 
