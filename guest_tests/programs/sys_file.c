@@ -106,6 +106,7 @@ static void memory_file(void)
 {
 	int fd = memfd_create("m", MFD_CLOEXEC), again;
 	char b[8] = "abcdefg", path[64];
+	struct iovec v = { b, 1 };
 	struct stat st;
 
 	need("memfd_create", fd >= 0);
@@ -124,6 +125,8 @@ static void memory_file(void)
 	check_true("a copy shares the position", lseek(fd, 2, SEEK_SET) == 2 && lseek(again, 0, SEEK_CUR) == 2);
 	check_errno("O_APPEND", fcntl(fd, F_SETFL, O_APPEND), 0);
 	check_true("writes go to the end", write(again, "z", 1) == 1 && pread(fd, b, 8, 0) == 8 && b[7] == 'z');
+	check_true("also those of a vector", lseek(fd, 0, SEEK_SET) == 0 && writev(fd, &v, 1) == 1 && pread(fd, b, 8, 8) == 1);
+	check_errno("preadv before the beginning of nothing", preadv(99, &v, 1, -1), -EINVAL);
 	close(fd);
 	close(again);
 }
