@@ -320,6 +320,38 @@ static void cpus(void)
 	check_errno("every CPU", sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
+static long prio_now(void)
+{
+	int now = -1;
+
+	syscall(SYS_sched_getparam, 0, &now); /* musl has only stubs of these calls */
+	return now;
+}
+
+static void policies(void)
+{
+	int none = 0, five = 5, seven = 7, beyond = 100;
+
+	check_equal("the policy at first", syscall(SYS_sched_getscheduler, 0), SCHED_OTHER);
+	check_errno("which has one priority", syscall(SYS_sched_setparam, 0, &five), -EINVAL);
+	check_errno("SCHED_FIFO", syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &five), 0);
+	check_equal("is the policy", syscall(SYS_sched_getscheduler, 0), SCHED_FIFO);
+	check_equal("its priority", prio_now(), 5);
+	check_errno("another one", syscall(SYS_sched_setparam, 0, &seven), 0);
+	check_equal("is taken", prio_now(), 7);
+	check_errno("one beyond", syscall(SYS_sched_setparam, 0, &beyond), -EINVAL);
+	check_errno("none", syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &none), -EINVAL);
+	check_errno("policy -1", syscall(SYS_sched_setscheduler, 0, -1, &none), -EINVAL);
+	check_errno("an unknown policy", syscall(SYS_sched_setscheduler, 0, 77, &none), -EINVAL);
+	check_errno("back", syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none), 0);
+	check_errno("of no thread", syscall(SYS_sched_getscheduler, 4000000), -ESRCH);
+	check_equal("the highest", syscall(SYS_sched_get_priority_max, SCHED_FIFO), 99);
+	check_equal("the lowest", syscall(SYS_sched_get_priority_min, SCHED_FIFO), 1);
+	check_equal("SCHED_OTHER's", syscall(SYS_sched_get_priority_max, SCHED_OTHER), 0);
+	check_errno("an unknown one's", syscall(SYS_sched_get_priority_min, 77), -EINVAL);
+	check_equal("nice, as 20 - n", syscall(SYS_getpriority, 0, 0), 20);
+}
+
 /* ---- the end of a program with threads ---- */
 
 static void *block(void *arg)
@@ -376,6 +408,7 @@ int main(int argc, char **argv)
 	many();
 	signals();
 	cpus();
+	policies();
 	check_equal("exit in a thread ends the program", child_run("end", "exit"), 41);
 	check_equal("a fatal signal does", child_run("end", "fatal"), 128 + SIGABRT);
 	check_equal("the end of the first thread does not", child_run("end", "leader"), 42);
