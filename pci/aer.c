@@ -33,21 +33,18 @@ struct pci_aer {
 };
 
 /* 7.8.4.5, 7.8.4.2, under the names that Linux's files give them. */
-static const char *const names[2][32] = { {
+static const char *const correctable[32] = {
 	[0] = "RxErr", [6] = "BadTLP", [7] = "BadDLLP", [8] = "Rollover", [12] = "Timeout", [13] = "NonFatalErr",
 	[14] = "CorrIntErr", [15] = "HeaderOF",
-}, {
+};
+static const char *const uncorrectable[32] = {
 	[0] = "Undefined", [4] = "DLP", [5] = "SDES", [12] = "TLP", [13] = "FCP", [14] = "CmpltTO",
 	[15] = "CmpltAbrt", [16] = "UnxCmplt", [17] = "RxOF", [18] = "MalfTLP", [19] = "ECRC", [20] = "UnsupReq",
 	[21] = "ACSViol", [22] = "UncorrIntErr", [23] = "BlockedTLP", [24] = "AtomicOpBlocked",
 	[25] = "TLPBlockedErr", [26] = "PoisonTLPBlocked",
-} };
+};
+static const char *const *const names[] = { correctable, uncorrectable, uncorrectable };
 static const char *const severities[] = { "correctable", "nonfatal", "fatal" };
-
-static const char *name_of(unsigned e, unsigned bit)
-{
-	return names[e != PCI_ERROR_CORRECTABLE][bit];
-}
 
 static u32 aer_read(const struct pci_dev *d, unsigned reg)
 {
@@ -123,7 +120,7 @@ static void report(const struct pci_dev *d, enum pci_error e, u32 bits, bool sho
 			continue;
 		d->aer->count[e][i]++;
 		if (at < sizeof(text))
-			at += (size_t)snprintf(text + at, sizeof(text) - at, " %s", name_of(e, i) ? name_of(e, i) : "reserved");
+			at += (size_t)snprintf(text + at, sizeof(text) - at, " %s", names[e][i] ?: "reserved");
 	}
 	if (show && bits && e != PCI_ERROR_CORRECTABLE)
 		log_warn("pci %s: %s error:%s, header %08x %08x %08x %08x", d->name, severities[e], text,
@@ -211,7 +208,7 @@ static s64 show_counts(struct node *n, char *buf, size_t cap)
 	while (strcmp(node_name(n) + strlen("aer_dev_"), severities[e]))
 		e++;
 	for (unsigned i = 0; i < 32 && len < cap; i++) {
-		const char *name = name_of(e, i);
+		const char *name = names[e][i];
 
 		total += d->aer->count[e][i];
 		if (name)

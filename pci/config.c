@@ -83,16 +83,6 @@ void pci_set_master(struct pci_dev *d, bool on)
 		pci_write8(d, PCI_COMMAND, v);
 }
 
-/* Also the panic's first act: takes no lock and allocates nothing. The list does not change after
- * pci_init(). */
-void pci_clear_all_masters(void)
-{
-	struct pci_dev *d;
-
-	pci_for_each(d)
-		pci_set_master(d, false);
-}
-
 void pci_bridges_master(bool on)
 {
 	struct pci_dev *d;

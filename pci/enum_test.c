@@ -109,7 +109,7 @@ static void test_machine(void **state)
 	assert_true(model_get(port, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 	assert_false(model_get(drive, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 	pci_set_master(pci_find_name("0000:01:00.0"), true);
-	pci_clear_all_masters();
+	pci_panic();
 	assert_false(model_get(port, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 	assert_false(model_get(drive, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 }

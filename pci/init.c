@@ -45,10 +45,13 @@ static void describe(const struct pci_dev *d, char *text)
 		    pci_read32(d, at + PCI_REBAR_CAP) >> 4);
 }
 
-static void panic_quiet(void)
+void pci_panic(void)
 {
+	struct pci_dev *d;
+
 	pci_ecam_panic();
-	pci_clear_all_masters();
+	pci_for_each(d)
+		pci_set_master(d, false);
 }
 
 static int pci_init(void)
@@ -59,7 +62,7 @@ static int pci_init(void)
 
 	if (n < 0)
 		return n;
-	arch_on_panic(panic_quiet);
+	arch_on_panic(pci_panic);
 	for (int i = 0; i < n; i++) {
 		if (!pci_scan(s[i].segment, s[i].bus_first, s[i].bus_last))
 			continue;

@@ -42,6 +42,10 @@ void pci_ecam_panic(void);
 /* Does [pa, pa+size) meet config space? */
 bool pci_ecam_overlaps(paddr_t pa, u64 size);
 
+/* ---- init.c ----------------------------------------------------------------------------------*/
+/* A panic's first act: no function is bus master any more. Takes no lock and allocates nothing. */
+void pci_panic(void);
+
 /* ---- enum.c ----------------------------------------------------------------------------------*/
 /* Find the functions of a segment's buses and add them to pci_devices. 0, -ENOMEM. */
 int pci_scan(u16 segment, u8 bus_first, u8 bus_last);

@@ -30,7 +30,9 @@ int pci_msi_enable(struct pci_dev *d, unsigned log2_count, const struct msi_msg 
 {
 	u16 cap = d->cap_msi, ctrl;
 
-	if (!cap || log2_count > 5 || 1u << log2_count > d->msi_vectors || m->data >> 16 || (!d->msi_64 && m->addr >> 32))
+	if (!cap || log2_count > 5 || 1u << log2_count > d->msi_vectors)
+		return -EINVAL;
+	if (m->data >> 16 || (!d->msi_64 && m->addr >> 32))
 		return -EINVAL;
 	pci_msi_disable(d);
 	pci_write32(d, cap + PCI_MSI_ADDRESS_LO, (u32)m->addr);

@@ -166,9 +166,8 @@ void pci_bars_assign(struct pci_dev *d);
 u8 pci_find_cap(const struct pci_dev *d, u8 id);
 u16 pci_find_ext_cap(const struct pci_dev *d, u16 id);
 
-/* Bus mastering of one function, and of all (panic, shutdown). */
+/* Bus mastering of one function. */
 void pci_set_master(struct pci_dev *d, bool on);
-void pci_clear_all_masters(void);
 /* Bridges forward their children's requests only with their own bus master bit: off from pci_init()
  * until the iommu calls this, once every unit translates. */
 void pci_bridges_master(bool on);

@@ -9,7 +9,6 @@
 #include "pci/internal.h"
 
 #define D3HOT_TO_D0_MS 10
-#define WAIT_STEP_MS 1000u
 
 void pci_wait_ms(u64 ms)
 {
@@ -31,7 +30,7 @@ bool pci_wait_for(const struct pci_dev *d, bool (*done)(const struct pci_dev *d)
 {
 	u64 now = arch_now_ns(), end = now + ms * NS_PER_MS;
 
-	for (u64 step = 1; !done(d); step = MIN(2 * step, WAIT_STEP_MS), now = arch_now_ns()) {
+	for (u64 step = 1; !done(d); step = MIN(2 * step, 1000u), now = arch_now_ns()) {
 		if (now >= end)
 			return false;
 		pci_wait_ms(MIN(step, (end - now) / NS_PER_MS + 1));

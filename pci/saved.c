@@ -83,9 +83,11 @@ static u16 base_of(const struct pci_dev *d, enum space space)
 /* How many registers of a rule's there are. */
 static unsigned count_of(const struct pci_dev *d, const struct rule *rule, u16 base)
 {
+	unsigned n = rule->n + 1u;
+
 	if (rule->space == REBAR)
-		return MIN(rule->n + 1u, MAX(1u, FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, base + PCI_REBAR_CTRL))));
-	return rule->space == MSI && rule->n ? 2u + d->msi_64 + (d->msi_maskable ? 1 : 0) : rule->n + 1u;
+		n = MIN(n, MAX(1u, FIELD_GET(PCI_REBAR_CTRL_NBAR_MASK, pci_read32(d, base + PCI_REBAR_CTRL))));
+	return rule->space == MSI && rule->n ? 2u + d->msi_64 + d->msi_maskable : n;
 }
 
 void pci_save(struct pci_dev *d, struct pci_saved *s)

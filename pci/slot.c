@@ -272,7 +272,8 @@ struct pci_slot *pci_slot_start(struct pci_dev *port, pci_let_go_fn *let_go)
 	pci_for_each(d)
 		if (ours(s, d))
 			s->state = SLOT_ON;
-	if (s->state == SLOT_ON && (!present(s->port) || !pci_link_up(s->port))) { /* as where firmware works the slots by other means */
+	/* As where firmware works the slots by other means. */
+	if (s->state == SLOT_ON && (!present(port) || !pci_link_up(port))) {
 		log_info("slot of %s: it says that it is empty, and is not: not watched", port->name);
 		kfree(s);
 		return NULL;

@@ -118,7 +118,8 @@ int pci_sysfs_add(struct pci_dev *d)
 	const struct node_ops *config = d->cfg_size == PCI_CFG_EXPRESS ? &config_4096 : &config_256;
 
 	/* Every function that is not a bridge is ours to hand out. */
-	return node_addf(config, d, PCI_SYSFS "/%s/config", d->name) && pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) &&
+	return node_addf(config, d, PCI_SYSFS "/%s/config", d->name) &&
+	       pci_nodes_add(d, attributes, ARRAY_SIZE(attributes)) &&
 	       pci_reset_nodes(d) && pci_aer_nodes(d) && pci_sriov_nodes(d) &&
 	       (d->header_type != PCI_HEADER_TYPE_NORMAL ||
 		node_symlinkf("../../../../bus/pci/drivers/vfio-pci", PCI_SYSFS "/%s/driver", d->name)) ? 0 : -ENOMEM;

@@ -8,6 +8,7 @@
  * Q35 forwards all above its memory, and is known by its ids; of others `pci=nocrs` says it, as on Linux.
  * What finds no place keeps size 0: it is not shown to anybody.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/frames.h"
@@ -75,7 +76,9 @@ static struct room root_room(const struct pci_dev *d, bool high)
 	}
 	w = (struct room){ ~0ull, 0 };
 	pci_for_each(e) {
-		for (unsigned i = 0; !e->parent && e->segment == d->segment && e->bus == d->bus && i < PCI_ALL_REGIONS; i++) {
+		bool here = !e->parent && e->segment == d->segment && e->bus == d->bus;
+
+		for (unsigned i = 0; here && i < PCI_ALL_REGIONS; i++) {
 			const struct pci_bar *b = pci_bar_of(e, i);
 
 			if (b->io || !b->size || (b->base >= LOW_END) != high)
@@ -169,10 +172,12 @@ static void assign(struct pci_dev *d, unsigned i)
 	struct pci_bar *b = pci_bar_of(d, i);
 	u16 off = register_of(d, i), command = pci_read16(d, PCI_COMMAND);
 	u64 size = b->want * (i > PCI_BARS ? d->sriov->total : 1), at = b->io ? 0 : place(d, b, size, b->want);
+	char what[16];
 
+	snprintf(what, sizeof(what), "%s%u", pci_bar_kind(i), i % (PCI_BARS + 1));
 	if (!at && i != PCI_BARS) /* ROMs without an address are the rule */
-		log_warn("pci %s: %s%u (0x%llx bytes) has no address and is not used: %s%s", d->name, pci_bar_kind(i),
-			 i % (PCI_BARS + 1), ull(size), b->io ? "I/O space is not assigned" : "no room in the windows of ",
+		log_warn("pci %s: %s (0x%llx bytes) has no address and is not used: %s%s", d->name, what, ull(size),
+			 b->io ? "I/O space is not assigned" : "no room in the windows of ",
 			 b->io ? "" : d->parent ? d->parent->name : "its root bus, as far as they are known");
 	if (!at)
 		return;
@@ -180,12 +185,10 @@ static void assign(struct pci_dev *d, unsigned i)
 	if (bar_write(d, off, b, at)) {
 		b->base = at;
 		b->size = size;
-		log_info("pci %s: %s %u had no address: 0x%llx+0x%llx", d->name, pci_bar_kind(i), i % (PCI_BARS + 1), ull(at),
-			 ull(size));
+		log_info("pci %s: %s had no address: 0x%llx+0x%llx", d->name, what, ull(at), ull(size));
 	} else {
 		(void)bar_write(d, off, b, 0);
-		log_warn("pci %s: %s %u does not take the address 0x%llx and is not used", d->name, pci_bar_kind(i),
-			 i % (PCI_BARS + 1), ull(at));
+		log_warn("pci %s: %s does not take the address 0x%llx and is not used", d->name, what, ull(at));
 	}
 	pci_write16(d, PCI_COMMAND, command);
 }
@@ -203,7 +206,7 @@ void pci_bars_assign(struct pci_dev *d)
 	assign_range(d, 0, PCI_REGIONS);
 }
 
-/* Late: by now it is known where the IOMMUs' registers are. Virtual functions' come last, who needs none may be there. */
+/* Late: by now it is known where the IOMMUs' registers are. Those of virtual functions, which may never be, come last. */
 static int pci_assign_init(void)
 {
 	struct pci_dev *d;
