@@ -10,8 +10,7 @@
 
 static const struct vfio_iommu_driver_ops *const drivers[] = { &vfio_type1_ops };
 
-static struct spinlock refs_lock = SPINLOCK_INIT;
-static unsigned alive;
+static unsigned alive; /* atomic */
 
 unsigned vfio_container_count(void)
 {
@@ -20,38 +19,16 @@ unsigned vfio_container_count(void)
 
 void vfio_container_get(struct vfio_container *c)
 {
-	bool irq = spin_lock(&refs_lock);
-
-	c->refs++;
-	spin_unlock(&refs_lock, irq);
+	__atomic_add_fetch(&c->refs, 1, __ATOMIC_SEQ_CST);
 }
 
 void vfio_container_put(struct vfio_container *c)
 {
-	bool irq = spin_lock(&refs_lock);
-	bool last = --c->refs == 0;
-
-	if (last)
-		alive--;
-	spin_unlock(&refs_lock, irq);
-	if (!last)
+	if (__atomic_sub_fetch(&c->refs, 1, __ATOMIC_SEQ_CST))
 		return;
+	__atomic_sub_fetch(&alive, 1, __ATOMIC_SEQ_CST);
 	BUG_ON(!TAILQ_EMPTY(&c->groups) || c->driver);
 	kfree(c);
-}
-
-struct vfio_container *vfio_container_from_fd(int fd)
-{
-	struct file *f = file_from_fd(fd);
-	struct vfio_container *c = NULL;
-
-	if (f && f->ops == &vfio_container_fops) {
-		c = f->priv;
-		vfio_container_get(c);
-	}
-	if (f)
-		file_put(f);
-	return c;
 }
 
 /* 1.2: unknown numbers are 0, never an error. */
@@ -66,27 +43,7 @@ static int check_extension(struct vfio_container *c, u64 extension)
 	return ret;
 }
 
-static int attach_all(struct vfio_container *c, const struct vfio_iommu_driver_ops *ops, void *data)
-{
-	struct vfio_group *g, *undo;
-	int ret;
-
-	TAILQ_FOREACH(g, &c->groups, link) {
-		ret = ops->attach_group(data, g->iommu);
-		if (ret)
-			goto detach;
-	}
-	return 0;
-detach:
-	TAILQ_FOREACH(undo, &c->groups, link) {
-		if (undo == g)
-			break;
-		ops->detach_group(data, undo->iommu);
-	}
-	return ret;
-}
-
-/* 1.3: on failure nothing sticks. */
+/* 1.3: on failure nothing sticks: the backend's release detaches what is attached. */
 static int set_iommu(struct vfio_container *c, u64 type)
 {
 	if (TAILQ_EMPTY(&c->groups))
@@ -98,16 +55,19 @@ static int set_iommu(struct vfio_container *c, u64 type)
 			      (unsigned long long)type);
 	for (unsigned i = 0; i < ARRAY_SIZE(drivers); i++) {
 		void *data;
+		struct vfio_group *g;
 		int ret = drivers[i]->open(type, &data);
 
 		if (ret == -ENODEV)
 			continue;
 		if (ret)
 			return ret;
-		ret = attach_all(c, drivers[i], data);
-		if (ret) {
-			drivers[i]->release(data);
-			return ret;
+		TAILQ_FOREACH(g, &c->groups, link) {
+			ret = drivers[i]->attach_group(data, g->iommu);
+			if (ret) {
+				drivers[i]->release(data);
+				return ret;
+			}
 		}
 		c->driver = drivers[i];
 		c->data = data;
@@ -151,6 +111,7 @@ void vfio_container_detach(struct vfio_container *c, struct vfio_group *g)
 {
 	if (c->driver)
 		c->driver->detach_group(c->data, g->iommu);
+	iommu_group_set_owner(g->iommu, "");
 	TAILQ_REMOVE(&c->groups, g, link);
 	g->container = NULL;
 	if (TAILQ_EMPTY(&c->groups) && c->driver) {
@@ -175,7 +136,6 @@ const struct file_ops vfio_container_fops = {
 static int container_open(struct node *, struct file *f)
 {
 	struct vfio_container *c = kzalloc(sizeof(*c));
-	bool irq;
 
 	if (!c)
 		return -ENOMEM;
@@ -184,9 +144,7 @@ static int container_open(struct node *, struct file *f)
 	c->refs = 1;
 	f->ops = &vfio_container_fops;
 	f->priv = c;
-	irq = spin_lock(&refs_lock);
-	alive++;
-	spin_unlock(&refs_lock, irq);
+	__atomic_add_fetch(&alive, 1, __ATOMIC_SEQ_CST);
 	return 0;
 }
 

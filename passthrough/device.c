@@ -7,77 +7,58 @@
 
 #include "passthrough/private.h"
 
-struct device_file {
-	struct vfio_device *v;
-	struct file *group_file;
-};
-
-static struct vfio_device *of(struct file *f)
-{
-	return ((struct device_file *)f->priv)->v;
-}
-
 int vfio_device_open(struct vfio_device *v, struct file *group_file, struct file **out)
 {
-	struct device_file *df = kzalloc(sizeof(*df));
-	struct file *f;
-	int ret = -ENOMEM;
+	struct file *f = file_create(&vfio_device_fops, O_RDWR, NULL);
+	int ret;
 
-	if (!df)
-		return ret;
-	f = file_create(&vfio_device_fops, O_RDWR, df);
 	if (!f)
-		goto free;
+		return -ENOMEM;
 	mutex_lock(&v->lock);
 	/* Gone, or gone and come back in another group. */
 	ret = v->gone || v->group->file != group_file ? -ENODEV : v->opens ? 0 : vfio_pci_enable(v);
 	if (!ret && v->opens++ == 0)
 		vfio_token_use(v, true);
 	mutex_unlock(&v->lock);
-	if (ret)
-		goto put;
-	df->v = v;
-	df->group_file = group_file;
+	if (ret) {
+		file_put(f);
+		return ret;
+	}
+	f->priv = v;
 	file_get(group_file);
 	*out = f;
 	return 0;
-put:
-	file_put(f); /* releases df */
-	return ret;
-free:
-	kfree(df);
-	return ret;
 }
 
-/* Also the end of a file that never became a device's: df->v is NULL then. */
+/* Also the end of a file that never became a device's: v is NULL then. */
 static void device_release(struct file *f)
 {
-	struct device_file *df = f->priv;
-	struct vfio_device *v = df->v;
+	struct vfio_device *v = f->priv;
 	struct vfio_group *g;
+	struct file *group_file;
 
-	if (v) {
-		mutex_lock(&v->lock);
-		g = v->group; /* one that was taken out may come back, into another group, as soon as it is closed */
-		if (--v->opens == 0) {
-			vfio_pci_disable(v);
-			vfio_token_use(v, false);
-		}
-		mutex_unlock(&v->lock);
-		vfio_group_device_closed(g);
-		file_put(df->group_file);
+	if (!v)
+		return;
+	mutex_lock(&v->lock);
+	g = v->group; /* one that was taken out may come back, into another group, as soon as it is closed */
+	if (--v->opens == 0) {
+		vfio_pci_disable(v);
+		vfio_token_use(v, false);
 	}
-	kfree(df);
+	mutex_unlock(&v->lock);
+	group_file = g->file; /* this device's reference keeps it open */
+	vfio_group_device_closed(g);
+	file_put(group_file);
 }
 
 static s64 device_ioctl(struct file *f, u32 nr, u64 arg)
 {
-	return vfio_pci_ioctl(of(f), nr, arg);
+	return vfio_pci_ioctl(f->priv, nr, arg);
 }
 
 static s64 device_rw(struct file *f, uaddr_t buf, size_t n, u64 *pos, bool write)
 {
-	struct vfio_device *v = of(f);
+	struct vfio_device *v = f->priv;
 	u64 index = *pos >> VFIO_REGION_SHIFT, off = *pos & GENMASK(VFIO_REGION_SHIFT - 1, 0);
 	s64 ret;
 
@@ -108,7 +89,7 @@ static s64 device_write(struct file *f, uaddr_t buf, size_t n, u64 *pos)
 
 static int device_mmap(struct file *f, u64 off, u64 len, int, int flags, struct mobj **obj, u64 *obj_off)
 {
-	return vfio_pci_mmap(of(f), off, len, flags, obj, obj_off);
+	return vfio_pci_mmap(f->priv, off, len, flags, obj, obj_off);
 }
 
 const struct file_ops vfio_device_fops = {

@@ -12,33 +12,33 @@
 
 /*
  * Both locks in order. The container is looked at under the group's lock, held by a reference, and
- * checked again; false: the group is not attached (only the group's lock is held then).
+ * checked again; NULL: the group is not attached (only the group's lock is held then).
  */
-static bool lock_attached(struct vfio_group *g, struct vfio_container **out)
+static struct vfio_container *lock_attached(struct vfio_group *g)
 {
-	for (;;) {
-		struct vfio_container *c;
-		bool same;
+	struct vfio_container *c;
 
-		mutex_lock(&g->lock);
-		c = g->container;
-		if (!c)
-			return false;
+	mutex_lock(&g->lock);
+	while ((c = g->container)) {
 		vfio_container_get(c);
 		mutex_unlock(&g->lock);
 		mutex_lock(&c->lock);
 		mutex_lock(&g->lock);
-		same = g->container == c;
-		if (!same) {
-			mutex_unlock(&g->lock);
-			mutex_unlock(&c->lock);
-		}
+		if (g->container == c)
+			break;
+		mutex_unlock(&c->lock);
 		vfio_container_put(c);
-		if (same) {
-			*out = c;
-			return true;
-		}
 	}
+	return c;
+}
+
+static void unlock_attached(struct vfio_group *g, struct vfio_container *c)
+{
+	mutex_unlock(&g->lock);
+	if (!c)
+		return;
+	mutex_unlock(&c->lock);
+	vfio_container_put(c);
 }
 
 static s64 get_status(struct vfio_group *g, uaddr_t arg)
@@ -55,11 +55,28 @@ static s64 get_status(struct vfio_group *g, uaddr_t arg)
 	return copy_to_user(arg, &s, sizeof(s));
 }
 
+static int attach(struct vfio_group *g, struct vfio_container *c)
+{
+	char label[32];
+	int ret;
+
+	guard_mutex(&c->lock);
+	guard_mutex(&g->lock);
+	if (g->container)
+		return refuse(-EINVAL, "group %u already has a container", g->iommu->id);
+	ret = iommu_group_usable(g->iommu);
+	if (ret)
+		return ret;
+	iommu_group_set_owner(g->iommu, process_label(process_current(), label, sizeof(label)));
+	ret = vfio_container_attach(c, g);
+	if (ret)
+		iommu_group_set_owner(g->iommu, "");
+	return ret;
+}
+
 static s64 set_container(struct vfio_group *g, uaddr_t arg)
 {
-	struct vfio_container *c;
 	struct file *f;
-	char label[32];
 	s32 fd;
 	int ret;
 
@@ -68,49 +85,26 @@ static s64 set_container(struct vfio_group *g, uaddr_t arg)
 	f = file_from_fd(fd);
 	if (!f)
 		return -EBADF;
+	if (f->ops == &vfio_container_fops)
+		ret = attach(g, f->priv);
+	else
+		ret = refuse(-EINVAL, "group %u: descriptor %d is not a VFIO container", g->iommu->id, fd);
 	file_put(f);
-	c = vfio_container_from_fd(fd);
-	if (!c)
-		return refuse(-EINVAL, "group %u: descriptor %d is not a VFIO container", g->iommu->id, fd);
-	mutex_lock(&c->lock);
-	mutex_lock(&g->lock);
-	if (g->container) {
-		ret = refuse(-EINVAL, "group %u already has a container", g->iommu->id);
-		goto unlock;
-	}
-	ret = iommu_group_usable(g->iommu);
-	if (ret)
-		goto unlock;
-	iommu_group_set_owner(g->iommu, process_label(process_current(), label, sizeof(label)));
-	ret = vfio_container_attach(c, g);
-	if (ret)
-		iommu_group_set_owner(g->iommu, "");
-unlock:
-	mutex_unlock(&g->lock);
-	mutex_unlock(&c->lock);
-	vfio_container_put(c);
 	return ret;
 }
 
 static s64 unset_container(struct vfio_group *g)
 {
-	struct vfio_container *c;
+	struct vfio_container *c = lock_attached(g);
 	s64 ret = 0;
 
-	if (!lock_attached(g, &c)) {
-		mutex_unlock(&g->lock);
-		return refuse(-EINVAL, "group %u has no container", g->iommu->id);
-	}
-	vfio_container_get(c);
-	if (g->open_devices)
+	if (!c)
+		ret = refuse(-EINVAL, "group %u has no container", g->iommu->id);
+	else if (g->open_devices)
 		ret = refuse(-EBUSY, "group %u: %u device descriptors are still open", g->iommu->id, g->open_devices);
 	else
 		vfio_container_detach(c, g);
-	if (!ret)
-		iommu_group_set_owner(g->iommu, "");
-	mutex_unlock(&g->lock);
-	mutex_unlock(&c->lock);
-	vfio_container_put(c);
+	unlock_attached(g, c);
 	return ret;
 }
 
@@ -163,9 +157,8 @@ static s64 get_device_fd(struct vfio_group *g, struct file *f, uaddr_t arg)
 
 void vfio_group_device_closed(struct vfio_group *g)
 {
-	mutex_lock(&g->lock);
+	guard_mutex(&g->lock);
 	g->open_devices--;
-	mutex_unlock(&g->lock);
 }
 
 static s64 group_ioctl(struct file *f, u32 nr, u64 arg)
@@ -189,18 +182,13 @@ static s64 group_ioctl(struct file *f, u32 nr, u64 arg)
 static void group_release(struct file *f)
 {
 	struct vfio_group *g = f->priv;
-	struct vfio_container *c;
+	struct vfio_container *c = lock_attached(g);
 
-	if (lock_attached(g, &c)) {
-		vfio_container_get(c);
+	if (c)
 		vfio_container_detach(c, g);
-		iommu_group_set_owner(g->iommu, "");
-		mutex_unlock(&c->lock);
-		vfio_container_put(c);
-	}
 	g->file = NULL;
 	g->iommu->held = false;
-	mutex_unlock(&g->lock);
+	unlock_attached(g, c);
 }
 
 static const struct file_ops group_fops = {
@@ -217,19 +205,14 @@ struct vfio_group *vfio_group_of(const struct file *f)
 static int group_open(struct node *n, struct file *f)
 {
 	struct vfio_group *g = node_priv(n);
-	int ret = 0;
 
 	pci_aml_io_close();
-	mutex_lock(&g->lock);
+	guard_mutex(&g->lock);
 	if (g->file)
-		ret = refuse(-EBUSY, "group %u is open already (owner: %s)", g->iommu->id,
-			     g->iommu->owner[0] ? g->iommu->owner : "a program that has not attached it");
-	else
-		g->file = f;
+		return refuse(-EBUSY, "group %u is open already (owner: %s)", g->iommu->id,
+			      g->iommu->owner[0] ? g->iommu->owner : "a program that has not attached it");
+	g->file = f;
 	g->iommu->held = true;
-	mutex_unlock(&g->lock);
-	if (ret)
-		return ret;
 	f->ops = &group_fops;
 	f->priv = g;
 	return 0;

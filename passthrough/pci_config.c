@@ -95,7 +95,7 @@ static void command_write(struct vfio_device *v, u32 bits, u32 val)
 	u16 old = pci_read16(v->pci, PCI_COMMAND);
 	u16 new = (u16)((old & ~bits) | (val & bits));
 
-	mutex_lock(&v->mem_lock);
+	guard_mutex(&v->mem_lock);
 	if (v->pci->broken)
 		new &= ~(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	if (READ_ONCE(v->silenced))
@@ -107,7 +107,6 @@ static void command_write(struct vfio_device *v, u32 bits, u32 val)
 	vfio_intx_command(v, new, vfio_config_shadow(v, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE));
 	vfio_irqs_hold(v);
 	vfio_pci_mem_update(v);
-	mutex_unlock(&v->mem_lock);
 }
 
 /* D0 and D3hot; the other states count as D3hot. */
@@ -118,7 +117,7 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 	bool awake;
 	u16 ctrl;
 
-	mutex_lock(&v->mem_lock);
+	guard_mutex(&v->mem_lock);
 	if (sleep) {
 		pci_above.reset(v->pci, true);
 		vfio_pci_mem_off(v);
@@ -136,7 +135,6 @@ static void power_write(struct vfio_device *v, u16 off, u32 bits, u32 val)
 		bars_check(v);
 		vfio_pci_mem_update(v);
 	}
-	mutex_unlock(&v->mem_lock);
 }
 
 /* Enable holds only while SET_IRQS has MSI on, with at most as many vectors as it took. */

@@ -109,16 +109,14 @@ int vfio_pci_enable(struct vfio_device *v)
 	if (ret)
 		return ret;
 	ret = bars_create(v);
-	if (ret)
-		goto undo;
-	mutex_lock(&v->mem_lock);
+	if (ret) {
+		bars_destroy(v);
+		vfio_config_free(v);
+		return ret;
+	}
+	guard_mutex(&v->mem_lock);
 	vfio_pci_mem_update(v);
-	mutex_unlock(&v->mem_lock);
 	return 0;
-undo:
-	bars_destroy(v);
-	vfio_config_free(v);
-	return ret;
 }
 
 /* 4.11, last close: no mapping is left (each would hold the file). Device lock held. */
@@ -295,8 +293,6 @@ static s64 irq_info(struct vfio_device *v, uaddr_t arg)
 
 s64 vfio_pci_ioctl(struct vfio_device *v, u32 nr, uaddr_t arg)
 {
-	s64 ret;
-
 	switch (nr) {
 	case VFIO_DEVICE_GET_INFO:
 		return device_info(v, arg);
@@ -306,11 +302,10 @@ s64 vfio_pci_ioctl(struct vfio_device *v, u32 nr, uaddr_t arg)
 		return irq_info(v, arg);
 	case VFIO_DEVICE_SET_IRQS:
 		return vfio_irqs_ioctl(v, arg);
-	case VFIO_DEVICE_RESET:
-		mutex_lock(&v->lock);
-		ret = vfio_pci_reset(v);
-		mutex_unlock(&v->lock);
-		return ret;
+	case VFIO_DEVICE_RESET: {
+		guard_mutex(&v->lock);
+		return vfio_pci_reset(v);
+	}
 	case VFIO_DEVICE_GET_PCI_HOT_RESET_INFO:
 		return vfio_hot_reset_info(v, arg);
 	case VFIO_DEVICE_PCI_HOT_RESET:

@@ -108,11 +108,10 @@ static int reset_user(struct pci_dev *d)
 
 	if (!v)
 		return pci_reset(d);
-	mutex_lock(&v->lock);
+	guard_mutex(&v->lock);
 	vfio_pci_reset_begin(v);
 	ret = pci_reset(d);
 	vfio_pci_reset_end(v);
-	mutex_unlock(&v->lock);
 	return ret;
 }
 

@@ -18,13 +18,12 @@ static bool in_msix_table(const struct vfio_device *v, unsigned bar, u64 off, un
 static int bar_access(struct vfio_device *v, unsigned bar, u64 off, unsigned size, u32 *val, bool write)
 {
 	const struct pci_bar *b = &v->pci->bar[bar];
-	int ret = 0;
 
 	if (in_msix_table(v, bar, off, size)) {
 		*val = ~0u;
 		return 0;
 	}
-	mutex_lock(&v->mem_lock);
+	guard_mutex(&v->mem_lock);
 	if (b->io && write)
 		arch_out((u16)(b->base + off), size, *val);
 	else if (b->io)
@@ -34,24 +33,19 @@ static int bar_access(struct vfio_device *v, unsigned bar, u64 off, unsigned siz
 	else if (v->mem_on)
 		*val = arch_mmio_in((volatile u8 *)v->bar_map[bar] + off, size);
 	else
-		ret = refuse(-EIO, "%s: BAR%u does not decode: set memory enable (command register) and D0 first",
-			     v->pci->name, bar);
-	mutex_unlock(&v->mem_lock);
-	return ret;
+		return refuse(-EIO, "%s: BAR%u does not decode: set memory enable (command register) and D0 first",
+			      v->pci->name, bar);
+	return 0;
 }
 
 static int bar_view(struct vfio_device *v, unsigned bar)
 {
 	const struct pci_bar *b = &v->pci->bar[bar];
-	int ret = 0;
 
-	mutex_lock(&v->mem_lock);
+	guard_mutex(&v->mem_lock);
 	if (!b->io && !v->bar_map[bar])
 		v->bar_map[bar] = arch_map_uncached(b->base, b->size);
-	if (!b->io && !v->bar_map[bar])
-		ret = -ENOMEM;
-	mutex_unlock(&v->mem_lock);
-	return ret;
+	return b->io || v->bar_map[bar] ? 0 : -ENOMEM;
 }
 
 /* 4.8. Returns the bytes done; the length is clamped at the BAR's end. */

@@ -29,7 +29,7 @@ struct vfio_iommu_driver_ops {
 	/* What CHECK_EXTENSION says; data NULL before an IOMMU is set. */
 	int (*check_extension)(void *data, u64 extension);
 	int (*open)(u64 type, void **data); /* -ENODEV: not a type of ours */
-	void (*release)(void *data);        /* no group is attached any more */
+	void (*release)(void *data);        /* groups that are attached are detached */
 	s64 (*ioctl)(void *data, u32 nr, uaddr_t arg);
 	int (*attach_group)(void *data, struct iommu_group *g);
 	void (*detach_group)(void *data, struct iommu_group *g);
@@ -39,19 +39,18 @@ extern const struct vfio_iommu_driver_ops vfio_type1_ops;
 struct vfio_group;
 struct vfio_container {
 	struct mutex lock; /* guards all below; MAP and UNMAP run under it */
-	u32 refs;          /* file + attached groups; under vfio_container_refs_lock */
+	u32 refs;          /* file + attached groups; atomic */
 	TAILQ_HEAD(, vfio_group) groups;
 	const struct vfio_iommu_driver_ops *driver; /* NULL: no IOMMU set */
 	void *data;
 };
 extern const struct file_ops vfio_container_fops;
 extern const struct node_ops vfio_container_node;
-struct vfio_container *vfio_container_from_fd(int fd); /* with a reference; NULL: not a container */
 void vfio_container_get(struct vfio_container *c);
 void vfio_container_put(struct vfio_container *c);
 /* With the container's lock held. */
 int must_check vfio_container_attach(struct vfio_container *c, struct vfio_group *g);
-void vfio_container_detach(struct vfio_container *c, struct vfio_group *g);
+void vfio_container_detach(struct vfio_container *c, struct vfio_group *g); /* and out of its owner's hands */
 unsigned vfio_container_count(void); /* alive now, for the audit */
 
 /* ---- group ----------------------------------------------------------------------------------*/

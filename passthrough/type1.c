@@ -52,10 +52,9 @@ static int type1_open(u64 type, void **data)
 	t->v2 = type == VFIO_TYPE1v2_IOMMU;
 	t->limit = t->avail = (u32)option_u64("vfio_iommu_type1.dma_entry_limit", TYPE1_DMA_LIMIT);
 	RB_INIT(&t->dmas);
-	mutex_lock(&all_lock);
-	LIST_INSERT_HEAD(&all, t, link);
-	mutex_unlock(&all_lock);
 	*data = t;
+	guard_mutex(&all_lock);
+	LIST_INSERT_HEAD(&all, t, link);
 	return 0;
 }
 
@@ -74,21 +73,6 @@ static void dma_free(struct type1 *t, struct type1_dma *d, bool unreachable)
 	resched_point();
 }
 
-/* No group is attached: no device can reach anything, unless a unit failed on the way. */
-static void type1_release(void *data)
-{
-	struct type1 *t = data;
-	struct type1_dma *d;
-
-	mutex_lock(&all_lock);
-	LIST_REMOVE(t, link);
-	mutex_unlock(&all_lock);
-	type1_domains_trim(t);
-	while ((d = RB_MIN(type1_tree, &t->dmas)))
-		dma_free(t, d, !t->failed);
-	kfree(t);
-}
-
 static void detach_group(void *data, struct iommu_group *g)
 {
 	struct type1 *t = data;
@@ -104,6 +88,23 @@ static void detach_group(void *data, struct iommu_group *g)
 	type1_domains_trim(t);
 	if (t->ngroups)
 		type1_ranges_build(t);
+}
+
+/* No group is attached then: no device can reach anything, unless a unit failed on the way. */
+static void type1_release(void *data)
+{
+	struct type1 *t = data;
+	struct type1_dma *d;
+
+	mutex_lock(&all_lock);
+	LIST_REMOVE(t, link);
+	mutex_unlock(&all_lock);
+	while (t->ngroups)
+		detach_group(t, t->group[0]);
+	type1_domains_trim(t);
+	while ((d = RB_MIN(type1_tree, &t->dmas)))
+		dma_free(t, d, !t->failed);
+	kfree(t);
 }
 
 static int attach_group(void *data, struct iommu_group *g)
@@ -272,13 +273,11 @@ unsigned vfio_type1_audit(void)
 	struct type1_dma *d;
 	unsigned bad = 0;
 
-	mutex_lock(&all_lock);
-	LIST_FOREACH(t, &all, link) {
+	guard_mutex(&all_lock);
+	LIST_FOREACH(t, &all, link)
 		for (unsigned i = 0; i < t->ndomains && !t->failed; i++)
 			RB_FOREACH(d, type1_tree, &t->dmas)
 				bad += audit_dma(t->domain[i], d);
-	}
-	mutex_unlock(&all_lock);
 	if (quarantined)
 		log_warn("audit: %llu mappings are quarantined after a failed invalidation",
 			 (unsigned long long)quarantined);
