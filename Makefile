@@ -109,6 +109,10 @@ FAST := $(addprefix arch/x86/,irq.c port.c svm/*.c timer.c tlb.c usercopy.c) \
 	pci/config.c $(filter-out $(addprefix virt/,counters.c guest.c kvm.c regs.c vm.c),$(wildcard virt/*.c))
 $(patsubst %.c,build/kernel/%.o,$(wildcard $(FAST))): KERNEL_CFLAGS += -O2
 
+# The flags are here.
+$(KERNEL_OBJECTS) $(CLANG_OBJECTS) $(STUB_OBJECTS) $(HOST_OBJECTS) $(FUZZ_OBJECTS) $(LOADER_OBJECTS) $(PROGRAM_LIB) $(EFI_LIB) \
+	$(GUEST_LIB): Makefile
+
 # The kernel. It is linked twice: the symbol table for backtraces is made from the first link.
 build/kernel/%.o: %.c
 	@mkdir -p $(@D)

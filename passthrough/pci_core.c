@@ -104,7 +104,7 @@ int vfio_pci_enable(struct vfio_device *v)
 	vfio_intx_open(v);
 	memset(v->rate, 0, sizeof(v->rate));
 	pci_set_master(d, false);
-	pci_save(d, &v->saved);
+	pci_save_settled(d, &v->saved);
 	ret = vfio_config_init(v);
 	if (ret)
 		return ret;

@@ -271,6 +271,8 @@ struct pci_saved {
 	} reg[PCI_MAX_SAVED]; /* the command register is the last */
 };
 void pci_save(struct pci_dev *d, struct pci_saved *s);
+/* The same, when no reset of it, or of the PF that would take it away, is under way. */
+void pci_save_settled(struct pci_dev *d, struct pci_saved *s);
 void pci_restore(struct pci_dev *d, const struct pci_saved *s);
 
 #endif

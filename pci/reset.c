@@ -176,6 +176,12 @@ int pci_reset(struct pci_dev *d)
 	return reset_locked(d);
 }
 
+void pci_save_settled(struct pci_dev *d, struct pci_saved *s)
+{
+	guard_mutex(d->pf ? &d->pf->lock : &d->lock);
+	pci_save(d, s);
+}
+
 bool pci_reset_supported(const struct pci_dev *d)
 {
 	return d->reset_methods[0] && d->header_type == PCI_HEADER_TYPE_NORMAL;

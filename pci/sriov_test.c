@@ -330,6 +330,33 @@ static void test_reset_of_one(void **state)
 	assert_int_equal(pci_sriov_set(pf, 0), 0);
 }
 
+static unsigned vf_reads;
+
+static void on_vf_read(struct model_fn *f, u16)
+{
+	if (f == fn)
+		return;
+	vf_reads++;
+	pf_free += mutex_trylock(&pf->lock);
+}
+
+/* Nor does it go away while it is looked at, to be put back later. */
+static void test_save_of_one(void **state)
+{
+	static struct pci_saved s;
+
+	(void)state;
+	machine(1, 0x80, 2, 0x100000);
+	scan();
+	assert_int_equal(pci_sriov_set(pf, 2), 0);
+	model_on_read = on_vf_read;
+	pci_save_settled(pf->sriov->vf[1], &s);
+	model_on_read = NULL;
+	assert_true(vf_reads > 0);
+	assert_int_equal(pf_free, 0);
+	assert_int_equal(pci_sriov_set(pf, 0), 0);
+}
+
 static void test_not_allowed(void **state)
 {
 	static char line[] = "quiet";
@@ -354,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup(test_firmware_placed, setup),
 		cmocka_unit_test_setup(test_put_back, setup),
 		cmocka_unit_test_setup(test_reset_of_one, setup),
+		cmocka_unit_test_setup(test_save_of_one, setup),
 		cmocka_unit_test_setup(test_not_allowed, setup),
 	};
 

@@ -13,6 +13,7 @@ static struct model_fn *lookup[256][256]; /* segment 0 */
 static bool in_use[65536]; /* segments */
 u64 model_reads;
 void (*model_on_write)(struct model_fn *f, u16 off, unsigned size, u32 v);
+void (*model_on_read)(struct model_fn *f, u16 off);
 
 void model_pci_clear(void)
 {
@@ -83,6 +84,8 @@ static u32 cfg_read(u16 segment, u8 bus, u8 devfn, u16 off, unsigned size)
 		f->stalls += off != 0;
 		return off == 0 ? 0xffff0001 : ~0u;
 	}
+	if (model_on_read)
+		model_on_read(f, off);
 	memcpy(&v, f->cfg + off, size);
 	if (f->pcie && off == f->pcie + PCI_EXP_DEVSTA && f->pending) {
 		v |= PCI_EXP_DEVSTA_TRPND;

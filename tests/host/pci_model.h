@@ -72,6 +72,8 @@ void pci_forget_all(void);
 unsigned model_pci_scan(void);
 /* Sees every config write before it takes effect; NULL: nobody. */
 extern void (*model_on_write)(struct model_fn *f, u16 off, unsigned size, u32 v);
+/* Sees every config read. */
+extern void (*model_on_read)(struct model_fn *f, u16 off);
 /* Config reads since model_pci_clear(). */
 extern u64 model_reads;
 
