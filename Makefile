@@ -270,7 +270,7 @@ acpi-test: all acpi
 
 test-all: test
 	@tools/setup linux
-	+@tools/test script tests/mutations/run tests/mutations/groups tests/mutations/machine "tests/linux/run --live" "tests/machine/run --linux"
+	@tools/test script tests/mutations/run tests/mutations/groups tests/mutations/machine "tests/linux/run --live" "tests/machine/run --linux"
 
 fuzz: $(FUZZERS) $(RANDOM_TESTS)
 	@HOST_TEST_SECONDS=3600 VTD_STEPS=$(FUZZ_STEPS) VTD_SEED=$$(date +%s) tools/test host $(RANDOM_TESTS) fuzz $(FUZZ_SECONDS) $(FUZZERS)
