@@ -170,7 +170,7 @@ static void fill_node(struct build *b, unsigned i, struct pci_dev *d)
 	n->leak = !n->isolated ? (int)i : n->parent >= 0 ? b->node[n->parent].leak : -1;
 }
 
-static int fill(struct build *b)
+static struct node *fill(struct build *b)
 {
 	const char *rule = option_get("iommu.groups");
 	struct pci_dev *d;
@@ -182,12 +182,11 @@ static int fill(struct build *b)
 	pci_for_each(d)
 		b->n++;
 	b->node = kcalloc(b->n ? b->n : 1, sizeof(*b->node));
-	if (!b->node)
-		return -ENOMEM;
 	b->n = 0;
 	pci_for_each(d)
-		fill_node(b, b->n++, d);
-	return 0;
+		if (b->node)
+			fill_node(b, b->n++, d);
+	return b->node;
 }
 
 static void forget_groups(void)
@@ -303,16 +302,16 @@ static void describe(const struct iommu_group *g)
 static int update(void)
 {
 	struct build b;
+	AUTO_FREE struct node *node = fill(&b);
 	struct pci_dev *d;
-	int err = fill(&b);
+	int err;
 
-	if (err)
-		return err;
+	if (!node)
+		return -ENOMEM;
 	relate(&b, join);
 	err = make_groups(&b);
 	if (!err)
 		relate(&b, add_reason);
-	kfree(b.node);
 	pci_for_each(d) {
 		if (!err && d->ats)
 			reason_add(d->group, "ATS is on: translated addresses of its device are not checked");
