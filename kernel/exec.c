@@ -193,7 +193,7 @@ int exec_load(struct node *base, const char *path, const struct exec_args *a, st
 {
 	struct file *f;
 	struct node *n;
-	int r = tree_walk(base, path, true, &n);
+	int r = tree_walk(base, path, TREE_FOLLOW, &n);
 
 	if (r)
 		return r;

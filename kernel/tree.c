@@ -255,7 +255,7 @@ void node_remove(const char *path)
 	struct node_list gone = TAILQ_HEAD_INITIALIZER(gone);
 	struct node *n;
 
-	if (tree_walk(NULL, path, false, &n))
+	if (tree_walk(NULL, path, 0, &n))
 		return;
 	mutex_lock(&tree_lock);
 	if (!n->dead && n->parent)

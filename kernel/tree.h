@@ -56,10 +56,11 @@ int must_check node_enter(struct node *n);
 void node_leave(struct node *n);
 
 /*
- * Find path from base (NULL: the root). follow: a symbolic link at the end is followed. Referenced
- * node, or -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -ENOMEM.
+ * Find path from base (NULL: the root). TREE_FOLLOW: a symbolic link at the end is followed; TREE_CREATE: if only
+ * the last name is not there, -EROFS says so. Referenced node, or -ENOENT, -ENOTDIR, -ELOOP, -ENAMETOOLONG, -ENOMEM.
  */
-int must_check tree_walk(struct node *base, const char *path, bool follow, struct node **out);
+enum { TREE_FOLLOW = 1, TREE_CREATE = 2 };
+int must_check tree_walk(struct node *base, const char *path, unsigned how, struct node **out);
 /* Full path of a node; length, or -ENAMETOOLONG. */
 s64 tree_path(const struct node *n, char *buf, size_t cap);
 /* Where a symbolic link points: length, or -errno. */

@@ -71,7 +71,7 @@ static int expand_link(struct node *link, char *path, const char *rest)
 	return 0;
 }
 
-static int walk(struct node *at, char *path, bool follow, struct node **out)
+static int walk(struct node *at, char *path, unsigned how, struct node **out)
 {
 	const char *rest = path;
 	unsigned links = 0;
@@ -94,10 +94,12 @@ static int walk(struct node *at, char *path, bool follow, struct node **out)
 			break;
 		}
 		r = step(at, name, len, &next);
+		rest = name + len;
+		if (r == -ENOENT && how & TREE_CREATE && !rest[strspn(rest, "/")])
+			r = -EROFS;
 		if (r)
 			break;
-		rest = name + len;
-		if (next->kind == NODE_SYMLINK && (follow || *rest)) {
+		if (next->kind == NODE_SYMLINK && (how & TREE_FOLLOW || *rest)) {
 			r = ++links > 40 ? -ELOOP : expand_link(next, path, rest);
 			node_put(next);
 			if (r)
@@ -120,7 +122,7 @@ static int walk(struct node *at, char *path, bool follow, struct node **out)
 	return r;
 }
 
-int tree_walk(struct node *base, const char *path, bool follow, struct node **out)
+int tree_walk(struct node *base, const char *path, unsigned how, struct node **out)
 {
 	size_t len = strlen(path) + 1;
 	AUTO_FREE char *copy = NULL;
@@ -133,7 +135,7 @@ int tree_walk(struct node *base, const char *path, bool follow, struct node **ou
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, path, len);
-	return walk(base ? base : tree_root(), copy, follow, out);
+	return walk(base ? base : tree_root(), copy, how, out);
 }
 
 s64 tree_path(const struct node *n, char *buf, size_t cap)

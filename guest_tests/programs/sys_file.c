@@ -59,6 +59,32 @@ static void opening(void)
 	free(huge);
 }
 
+/* By a directory's descriptor, and what would change names. */
+static void names_at(void)
+{
+	char a[256] = { 0 }, b[256] = { 0 };
+	int dir = open("/proc/self", O_RDONLY | O_DIRECTORY), link = open(SELF, O_PATH | O_NOFOLLOW);
+
+	check_true("readlink and readlinkat agree", readlink(SELF, a, 255) == readlinkat(dir, "exe", b, 255) && !strcmp(a, b));
+	memset(b, 0, sizeof(b));
+	check_true("the link itself", readlinkat(link, "", b, 255) > 0 && !strcmp(a, b));
+	check_errno("readlinkat below no descriptor", readlinkat(99, "exe", b, 255), -EBADF);
+	check_errno("access, it can be run", access(SELF, R_OK | X_OK), 0);
+	check_errno("access of a directory", access("/proc", X_OK), 0);
+	check_errno("access of nothing", access("/no/such/file", F_OK), -ENOENT);
+	check_errno("access of no kind", syscall(SYS_access, SELF, 8), -EINVAL);
+	check_errno("faccessat below a directory", syscall(SYS_faccessat, dir, "exe", X_OK), 0);
+	check_errno("faccessat below no descriptor", syscall(SYS_faccessat, 99, "exe", X_OK), -EBADF);
+	check_errno("creat below nothing", creat("/no/such/file", 0600), -ENOENT);
+	check_errno("creat of a directory", creat("/proc", 0600), -EISDIR);
+	check_errno("mkdir of what is there", mkdir("/proc", 0700), -EEXIST);
+	check_errno("symlink over what is there", symlink("x", "/proc"), -EEXIST);
+	check_errno("symlink below nothing", symlink("x", "/no/such/file"), -ENOENT);
+	check_errno("unlink of nothing", unlink("/no/such/file"), -ENOENT);
+	close(dir);
+	close(link);
+}
+
 static void reading(void)
 {
 	int fd = open(SELF, O_RDONLY), path = open(SELF, O_PATH), dir = open("/proc", O_RDONLY);
@@ -302,6 +328,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	need("readlink " SELF, readlink(SELF, name_of_self, sizeof(name_of_self) - 1) > 0);
 	opening();
+	names_at();
 	reading();
 	memory_file();
 	copying();

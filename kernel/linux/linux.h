@@ -102,7 +102,7 @@ int must_check linux_timespec_get(uaddr_t ts, u64 *ns);
 int must_check linux_timespec_put(uaddr_t ts, u64 ns);
 /* A node by descriptor and path: AT_FDCWD, or relative to a directory. With file (AT_EMPTY_PATH) an empty path
  * is the descriptor's own file. One of *out and *file is set, and referenced; both are NULL before. */
-int must_check linux_node_at(int dirfd, uaddr_t path, bool follow, struct node **out, struct file **file);
+int must_check linux_node_at(int dirfd, uaddr_t path, unsigned how, struct node **out, struct file **file);
 /* Swap in a signal mask for the duration of a wait (ppoll, epoll_pwait); 0: none. -EFAULT, -EINVAL. */
 int must_check linux_mask_enter(uaddr_t set, u64 size);
 s64 linux_mask_leave(s64 result);

@@ -11,7 +11,7 @@
 	(O_ACCMODE | O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_APPEND | O_NONBLOCK | O_DSYNC | \
 	 O_DIRECT | O_LARGEFILE | O_DIRECTORY | O_NOFOLLOW | O_NOATIME | O_CLOEXEC | O_PATH)
 
-int linux_node_at(int dirfd, uaddr_t user, bool follow, struct node **out, struct file **file)
+int linux_node_at(int dirfd, uaddr_t user, unsigned how, struct node **out, struct file **file)
 {
 	AUTO_FREE char *path = kmalloc(TREE_PATH_MAX);
 	AUTO_FILE struct file *dir = NULL;
@@ -38,7 +38,7 @@ int linux_node_at(int dirfd, uaddr_t user, bool follow, struct node **out, struc
 		base = dir->node;
 	}
 	if (len)
-		return tree_walk(base, path, follow, out);
+		return tree_walk(base, path, how, out);
 	node_get(*out = base);
 	return 0;
 }
@@ -46,14 +46,15 @@ int linux_node_at(int dirfd, uaddr_t user, bool follow, struct node **out, struc
 s64 sys_openat(struct user_regs *r)
 {
 	int flags = (int)ARG2(r) & ALL_OPEN_FLAGS, e;
+	unsigned how = (flags & O_NOFOLLOW ? 0 : TREE_FOLLOW) | (flags & O_CREAT ? TREE_CREATE : 0);
 	AUTO_NODE struct node *n = NULL;
 	struct file *f;
 
 	if ((flags & O_ACCMODE) == O_ACCMODE && !(flags & O_PATH))
 		return -EINVAL;
-	e = linux_node_at((int)ARG0(r), ARG1(r), !(flags & O_NOFOLLOW), &n, NULL);
+	e = linux_node_at((int)ARG0(r), ARG1(r), how, &n, NULL);
 	if (e)
-		return e == -ENOENT && (flags & O_CREAT) ? -EROFS : e;
+		return e;
 	if ((flags & O_CREAT) && (flags & O_EXCL))
 		return -EEXIST;
 	if (flags & O_PATH)
@@ -79,7 +80,7 @@ s64 sys_faccessat(struct user_regs *r)
 
 	if (mode & ~7)
 		return -EINVAL;
-	e = linux_node_at((int)ARG0(r), ARG1(r), true, &n, NULL);
+	e = linux_node_at((int)ARG0(r), ARG1(r), TREE_FOLLOW, &n, NULL);
 	if (e)
 		return e;
 	if ((mode & 1) && n->kind != NODE_DIR && !(n->mode & 0111))
@@ -97,7 +98,7 @@ s64 sys_readlinkat(struct user_regs *r)
 
 	if (size <= 0)
 		return -EINVAL;
-	e = linux_node_at((int)ARG0(r), ARG1(r), false, &n, &f);
+	e = linux_node_at((int)ARG0(r), ARG1(r), 0, &n, &f);
 	if (e)
 		return e;
 	if (f && !f->node)
@@ -186,7 +187,7 @@ s64 sys_getcwd(struct user_regs *r)
 s64 sys_chdir(struct user_regs *r)
 {
 	AUTO_NODE struct node *n = NULL;
-	int e = linux_node_at(AT_FDCWD, ARG0(r), true, &n, NULL);
+	int e = linux_node_at(AT_FDCWD, ARG0(r), TREE_FOLLOW, &n, NULL);
 
 	if (e || n == tree_root())
 		return e;
@@ -205,11 +206,9 @@ s64 sys_fchdir(struct user_regs *r)
 static s64 change(int dirfd, uaddr_t path, bool create)
 {
 	AUTO_NODE struct node *n = NULL;
-	int e = linux_node_at(dirfd, path, false, &n, NULL);
+	int e = linux_node_at(dirfd, path, create ? TREE_CREATE : 0, &n, NULL);
 
-	if (create)
-		return !e ? -EEXIST : e == -ENOENT ? -EROFS : e;
-	return e ? e : -EROFS;
+	return e ? e : create ? -EEXIST : -EROFS;
 }
 
 s64 sys_mkdirat(struct user_regs *r)

@@ -62,7 +62,7 @@ static int stat_at(int dirfd, uaddr_t path, unsigned flags, struct stat *s)
 
 	if (flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH))
 		return -EINVAL;
-	e = linux_node_at(dirfd, path, !(flags & AT_SYMLINK_NOFOLLOW), &n, flags & AT_EMPTY_PATH ? &f : NULL);
+	e = linux_node_at(dirfd, path, flags & AT_SYMLINK_NOFOLLOW ? 0 : TREE_FOLLOW, &n, flags & AT_EMPTY_PATH ? &f : NULL);
 	if (!e)
 		stat_fill(s, f ? f->node : n, f);
 	return e;
@@ -127,7 +127,7 @@ static s64 statfs_out(uaddr_t out)
 s64 sys_statfs(struct user_regs *r)
 {
 	AUTO_NODE struct node *n = NULL;
-	int e = linux_node_at(AT_FDCWD, ARG0(r), true, &n, NULL);
+	int e = linux_node_at(AT_FDCWD, ARG0(r), TREE_FOLLOW, &n, NULL);
 
 	return e ? e : statfs_out(ARG1(r));
 }
