@@ -59,9 +59,10 @@ static s64 call_with_data(const struct kvm_call *call, struct vm *vm, struct vcp
 
 s64 kvm_call(const struct kvm_call *call, const char *what, struct vm *vm, struct vcpu *v, u32 nr, u64 arg)
 {
-	while (call->nr != nr)
-		if (!(call++)->nr)
-			return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
+	while (call->nr && call->nr != nr)
+		call++;
+	if (!call->nr) /* the end of the table, also when 0 is asked for */
+		return refuse(-ENOTTY, "%s ioctl 0x%x is not offered", what, nr);
 	if (_IOC_DIR(nr))
 		return call_with_data(call, vm, v, arg);
 	return v ? call->vcpu(v, NULL, arg) : call->vm(vm, NULL, arg);

@@ -21,6 +21,7 @@ static void test_api(void)
 	check_equal("vcpu mmap size", ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), 12288);
 	check_errno("vm of an unknown type", ioctl(kvm, KVM_CREATE_VM, 0x7fff), -EINVAL);
 	check_equal("unknown extension", ioctl(kvm, KVM_CHECK_EXTENSION, 9999), 0);
+	check_true("ioctl number 0", ioctl(kvm, 0, 0) < 0);
 	check_true("user memory", ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_USER_MEMORY) > 0);
 	check_equal("routes", ioctl(kvm, KVM_CHECK_EXTENSION, KVM_CAP_IRQ_ROUTING), 4096);
 
@@ -166,6 +167,7 @@ static void test_cpuid(struct machine *m)
 	c->entries[1] = (struct kvm_cpuid_entry2){ .function = 0x40000010, .eax = 0x33, .ebx = 0x44 };
 	/* A vCPU that has run keeps its table on newer Linux: a machine of its own. */
 	check_errno("set cpuid", ioctl(m->vcpu, KVM_SET_CPUID2, c), 0);
+	check_true("ioctl number 0 of a vcpu and a vm", ioctl(m->vcpu, 0, 0) < 0 && ioctl(m->vm, 0, 0) < 0);
 	free(c);
 	machine_start_long(m, cpuid_start, cpuid_end);
 	check_equal("cpuid", machine_run_done(m), DONE);
